@@ -1,0 +1,133 @@
+//! Neutral cards and forms: built once in `ops`, rendered by each adapter.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{answer::Citation, ids::ActionId};
+
+/// A message of the bot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Card {
+    pub blocks: Vec<Block>,
+}
+
+/// A piece of a card. Text is Markdown without raw HTML.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Block {
+    Text {
+        markdown: String,
+    },
+    /// Words of a page, from citation number `cite`.
+    Quote {
+        markdown: String,
+        cite: usize,
+    },
+    Note {
+        markdown: String,
+        warning: bool,
+    },
+    Citations {
+        items: Vec<Citation>,
+    },
+    Buttons {
+        items: Vec<Button>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Button {
+    pub action: ActionId,
+    pub label: String,
+    pub style: ButtonStyle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ButtonStyle {
+    Default,
+    Primary,
+    Danger,
+}
+
+impl ButtonStyle {
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Primary => "primary",
+            Self::Danger => "danger",
+        }
+    }
+}
+
+impl Card {
+    pub fn text(markdown: impl Into<String>) -> Self {
+        Self { blocks: vec![Block::Text { markdown: markdown.into() }] }
+    }
+
+    #[must_use]
+    pub fn with(mut self, block: Block) -> Self {
+        self.blocks.push(block);
+        self
+    }
+
+    /// The card as plain Markdown: for the terminal, for notifications, and for the record.
+    pub fn to_markdown(&self) -> String {
+        let mut parts = Vec::new();
+        for block in &self.blocks {
+            match block {
+                Block::Text { markdown } => parts.push(markdown.trim().to_owned()),
+                Block::Quote { markdown, cite } => parts.push(format!("{} [{cite}]", markdown.trim())),
+                Block::Note { markdown, warning } => {
+                    parts.push(format!("{}{}", if *warning { "⚠ " } else { "" }, markdown.trim()));
+                }
+                Block::Citations { items } => parts.push(
+                    (1..).zip(items).map(|(n, item)| citation_line(n, item)).collect::<Vec<_>>().join("\n"),
+                ),
+                Block::Buttons { .. } => {}
+            }
+        }
+        parts.retain(|part| !part.is_empty());
+        parts.join("\n\n")
+    }
+}
+
+/// `[1] Title › Heading (last reviewed March 2024): https://…`
+pub fn citation_line(n: usize, citation: &Citation) -> String {
+    let mut line = format!("[{n}] {}", citation.title);
+    for heading in &citation.headings {
+        line.push_str(" › ");
+        line.push_str(heading);
+    }
+    if let Some(age) = &citation.age {
+        line.push_str(&format!(" ({age})"));
+    }
+    line.push_str(": ");
+    line.push_str(&citation.url);
+    line
+}
+
+/// A form to fill in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Form {
+    pub action: ActionId,
+    pub title: String,
+    pub fields: Vec<FormField>,
+    pub submit: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormField {
+    pub id: String,
+    pub label: String,
+    pub kind: FormFieldKind,
+    pub required: bool,
+    pub max_length: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FormFieldKind {
+    /// Pairs of value and label.
+    Choice { options: Vec<(String, String)> },
+    Paragraph,
+}

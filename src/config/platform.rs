@@ -1,0 +1,509 @@
+//! A platform as its files describe it: `config/platforms/<id>/platform.yaml` and the folders beside it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use url::Url;
+
+use super::{CuratedAnswer, Diagnostics, answers, diagnostics::parse_yaml};
+use crate::domain::{audience::Audience, message::ChannelMode, people::Role};
+
+/// A named internal product, validated: every reference in it points at something.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    /// Name of its folder.
+    pub id: String,
+    pub name: String,
+    pub summary: String,
+    /// Id of the product owner in `people`.
+    pub owner: String,
+    /// Name of the channel where people help.
+    pub support_channel: String,
+    pub hours: Option<Hours>,
+    pub capabilities: Vec<Capability>,
+    pub channels: Vec<Channel>,
+    pub people: Vec<Member>,
+    pub sources: Vec<Source>,
+    pub answers: Vec<CuratedAnswer>,
+    /// Questions offered to somebody who does not know what to ask.
+    pub examples: Vec<String>,
+}
+
+impl Platform {
+    pub fn owner_name(&self) -> &str {
+        self.people.iter().find(|member| member.id == self.owner).map_or(&self.owner, |member| &member.name)
+    }
+
+    pub fn source(&self, id: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.id == id)
+    }
+
+    /// The capability whose name or keywords the text mentions most, if any does.
+    pub fn capability_for(&self, text: &str) -> Option<&Capability> {
+        let words: BTreeSet<String> = text
+            .to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let lower = text.to_lowercase();
+        self.capabilities
+            .iter()
+            .map(|capability| {
+                let hits = capability
+                    .keywords
+                    .iter()
+                    .chain(std::iter::once(&capability.name))
+                    .filter(|keyword| {
+                        let keyword = keyword.to_lowercase();
+                        if keyword.contains(' ') { lower.contains(&keyword) } else { words.contains(&keyword) }
+                    })
+                    .count();
+                (hits, capability)
+            })
+            .filter(|(hits, _)| *hits > 0)
+            .max_by_key(|(hits, _)| *hits)
+            .map(|(_, capability)| capability)
+    }
+}
+
+/// When people answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    pub timezone: String,
+    /// In words, as people are told: `Monday to Friday, 09:00 to 17:30`.
+    pub text: String,
+}
+
+/// A part of a platform that can be asked about.
+#[derive(Debug, Clone)]
+pub struct Capability {
+    pub id: String,
+    pub name: String,
+    /// The team or person who looks after it, in words.
+    pub owner: String,
+    /// Name of the channel to ask in.
+    pub channel: String,
+    pub keywords: Vec<String>,
+}
+
+/// A channel of a chat system.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    pub name: String,
+    pub mode: ChannelMode,
+    /// Who is in it.
+    pub audience: Audience,
+    /// Ids per chat system. In the console a channel's id is its name.
+    pub ids: BTreeMap<String, String>,
+}
+
+impl Channel {
+    pub fn id_in(&self, chat: &str) -> Option<&str> {
+        self.ids.get(chat).map(String::as_str).or_else(|| (chat == "console").then_some(self.name.as_str()))
+    }
+}
+
+/// Somebody the files name.
+#[derive(Debug, Clone)]
+pub struct Member {
+    pub id: String,
+    pub name: String,
+    pub teams: BTreeSet<String>,
+    pub roles: BTreeSet<Role>,
+    /// Identities per chat system. In the console a person's identity is their id.
+    pub identities: BTreeMap<String, String>,
+}
+
+impl Member {
+    pub fn identity_in(&self, chat: &str) -> Option<&str> {
+        self.identities.get(chat).map(String::as_str).or_else(|| (chat == "console").then_some(self.id.as_str()))
+    }
+}
+
+/// A place documents come from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub id: String,
+    pub kind: SourceKind,
+    /// Where its pages are read; without it the bot serves them itself.
+    pub base_url: Option<Url>,
+    pub audience: Audience,
+}
+
+#[derive(Debug, Clone)]
+pub enum SourceKind {
+    Folder { path: PathBuf },
+    Git { url: String, branch: Option<String>, path: PathBuf },
+    Site { start: Url, prefix: Url, max_pages: usize },
+}
+
+impl SourceKind {
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } => "folder",
+            Self::Git { .. } => "git",
+            Self::Site { .. } => "site",
+        }
+    }
+}
+
+// What the file holds, before it is checked.
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlatformFile {
+    name: Spanned<String>,
+    summary: String,
+    owner: Spanned<String>,
+    support_channel: Spanned<String>,
+    hours: Option<Hours>,
+    #[serde(default)]
+    capabilities: Vec<CapabilityFile>,
+    channels: Vec<ChannelFile>,
+    people: Vec<MemberFile>,
+    sources: Vec<SourceFile>,
+    #[serde(default)]
+    examples: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CapabilityFile {
+    id: Spanned<String>,
+    name: String,
+    owner: String,
+    channel: Option<Spanned<String>>,
+    #[serde(default)]
+    keywords: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChannelFile {
+    name: Spanned<String>,
+    #[serde(default)]
+    mode: ChannelMode,
+    audience: Option<Spanned<AudienceFile>>,
+    #[serde(default)]
+    ids: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AudienceFile {
+    #[serde(default)]
+    teams: BTreeSet<String>,
+    #[serde(default)]
+    roles: BTreeSet<Role>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberFile {
+    id: Spanned<String>,
+    name: String,
+    #[serde(default)]
+    teams: BTreeSet<String>,
+    #[serde(default)]
+    roles: BTreeSet<Role>,
+    #[serde(default)]
+    identities: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceFile {
+    id: Spanned<String>,
+    folder: Option<Spanned<String>>,
+    git: Option<GitFile>,
+    site: Option<SiteFile>,
+    base_url: Option<Spanned<String>>,
+    audience: Option<Spanned<AudienceFile>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GitFile {
+    url: Spanned<String>,
+    branch: Option<Spanned<String>>,
+    #[serde(default)]
+    path: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SiteFile {
+    start: Spanned<String>,
+    prefix: Option<Spanned<String>>,
+    #[serde(default = "default_max_pages")]
+    max_pages: usize,
+}
+
+const fn default_max_pages() -> usize {
+    2000
+}
+
+/// Reads every platform under `folder`.
+pub fn load_all(folder: &Path, findings: &mut Diagnostics) -> Vec<Platform> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            findings.error(
+                folder,
+                None,
+                format!("cannot be read: {error}"),
+                "start the bot in the folder that holds config/, or set platforms.folder",
+            );
+            return Vec::new();
+        }
+    };
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let mut platforms = Vec::new();
+    for folder in folders {
+        if folder.join("platform.yaml").exists() {
+            platforms.extend(load(&folder, findings));
+        } else {
+            findings.warning(&folder, None, "has no platform.yaml and is passed over", "add one or move the folder");
+        }
+    }
+    if platforms.is_empty() && !findings.has_errors() {
+        findings.error(folder, None, "holds no platform", "copy config/platforms/trellis and change it");
+    }
+    channels_belong_to_one_platform(folder, &platforms, findings);
+    platforms
+}
+
+fn channels_belong_to_one_platform(folder: &Path, platforms: &[Platform], findings: &mut Diagnostics) {
+    let mut owners: BTreeMap<(String, String), &str> = BTreeMap::new();
+    for platform in platforms {
+        for channel in &platform.channels {
+            let mut ids = channel.ids.clone();
+            ids.entry("console".to_owned()).or_insert_with(|| channel.name.clone());
+            for (chat, id) in ids {
+                if let Some(other) = owners.insert((chat.clone(), id.clone()), &platform.id) {
+                    findings.error(
+                        &folder.join(&platform.id).join("platform.yaml"),
+                        None,
+                        format!("the {chat} channel {id} belongs to {other} and to {}", platform.id),
+                        "list a channel under one platform only",
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
+    let file = folder.join("platform.yaml");
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) => {
+            findings.error(&file, None, format!("cannot be read: {error}"), "it must be a UTF-8 text file");
+            return None;
+        }
+    };
+    let parsed: PlatformFile = parse_yaml(&file, &text, 1, findings)?;
+    let id = folder.file_name()?.to_string_lossy().into_owned();
+    let mut checker = Checker { file: &file, folder, findings };
+    let platform = checker.platform(id, parsed);
+    let answers = answers::load(&folder.join("answers"), findings);
+    Some(Platform { answers, ..platform })
+}
+
+struct Checker<'a> {
+    file: &'a Path,
+    folder: &'a Path,
+    findings: &'a mut Diagnostics,
+}
+
+impl Checker<'_> {
+    fn error<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: impl Into<String>) {
+        self.findings.error(self.file, Some(at.referenced.line()), message, hint);
+    }
+
+    fn platform(&mut self, id: String, file: PlatformFile) -> Platform {
+        let PlatformFile {
+            name,
+            summary,
+            owner,
+            support_channel,
+            hours,
+            capabilities,
+            channels,
+            people,
+            sources,
+            examples,
+        } = file;
+        if name.value.trim().is_empty() {
+            self.error(&name, "the name is empty", "give the platform the name people know it by");
+        }
+        if !people.iter().any(|member| member.id.value == owner.value) {
+            let hint = format!("add `- id: {}` to people, or name somebody who is there", owner.value);
+            self.error(&owner, format!("the owner {} is not in people", owner.value), hint);
+        }
+        let channel_names: BTreeSet<String> = channels.iter().map(|channel| channel.name.value.clone()).collect();
+        self.known_channel(&support_channel, &channel_names);
+        if let Some(hours) = &hours
+            && jiff::tz::TimeZone::get(&hours.timezone).is_err()
+        {
+            let message = format!("unknown time zone {}", hours.timezone);
+            self.findings.error(self.file, None, message, "use a name as in Europe/Amsterdam");
+        }
+        let support = support_channel.value;
+        self.unique("capability", capabilities.iter().map(|capability| &capability.id));
+        self.unique("channel", channels.iter().map(|channel| &channel.name));
+        self.unique("person", people.iter().map(|member| &member.id));
+        self.unique("source", sources.iter().map(|source| &source.id));
+        let capabilities = capabilities
+            .into_iter()
+            .map(|capability| {
+                if let Some(channel) = &capability.channel {
+                    self.known_channel(channel, &channel_names);
+                }
+                Capability {
+                    id: capability.id.value,
+                    name: capability.name,
+                    owner: capability.owner,
+                    channel: capability.channel.map_or_else(|| support.clone(), |channel| channel.value),
+                    keywords: capability.keywords,
+                }
+            })
+            .collect();
+        let channels = channels
+            .into_iter()
+            .map(|channel| Channel {
+                name: channel.name.value.trim_start_matches('#').to_owned(),
+                mode: channel.mode,
+                audience: self.audience(channel.audience),
+                ids: channel.ids,
+            })
+            .collect();
+        let people = people
+            .into_iter()
+            .map(|member| Member {
+                id: member.id.value,
+                name: member.name,
+                teams: member.teams,
+                roles: member.roles,
+                identities: member.identities,
+            })
+            .collect();
+        let sources = sources.into_iter().filter_map(|source| self.source(source)).collect();
+        Platform {
+            id,
+            name: name.value,
+            summary,
+            owner: owner.value,
+            support_channel: support.trim_start_matches('#').to_owned(),
+            hours,
+            capabilities,
+            channels,
+            people,
+            sources,
+            answers: Vec::new(),
+            examples,
+        }
+    }
+
+    fn known_channel(&mut self, channel: &Spanned<String>, known: &BTreeSet<String>) {
+        if !known.contains(&channel.value) {
+            let names = known.iter().cloned().collect::<Vec<_>>().join(", ");
+            self.error(channel, format!("the channel {} is not in channels", channel.value), format!("there are: {names}"));
+        }
+    }
+
+    fn unique<'b>(&mut self, what: &str, ids: impl Iterator<Item = &'b Spanned<String>>) {
+        let mut seen = BTreeSet::new();
+        for id in ids {
+            if !seen.insert(&id.value) {
+                self.error(id, format!("the {what} {} is there twice", id.value), "give each its own id");
+            }
+            if id.value.is_empty() || id.value.contains(['/', ' ', '?', '#']) && what != "channel" {
+                self.error(id, format!("`{}` cannot be an id", id.value), "use letters, digits, - and _");
+            }
+        }
+    }
+
+    fn audience(&mut self, audience: Option<Spanned<AudienceFile>>) -> Audience {
+        let Some(audience) = audience else { return Audience::Everyone };
+        if audience.value.teams.is_empty() && audience.value.roles.is_empty() {
+            self.error(&audience, "this audience is nobody", "name teams or roles, or leave audience out for everyone");
+        }
+        Audience::Only { teams: audience.value.teams, roles: audience.value.roles }
+    }
+
+    fn source(&mut self, source: SourceFile) -> Option<Source> {
+        let SourceFile { id, folder, git, site, base_url, audience } = source;
+        let kind = match (folder, git, site) {
+            (Some(folder), None, None) => {
+                let path = self.folder.join(&folder.value);
+                if !path.is_dir() {
+                    let message = format!("{} is not a folder", path.display());
+                    self.error(&folder, message, "the path counts from the folder of platform.yaml");
+                }
+                SourceKind::Folder { path }
+            }
+            (None, Some(git), None) => self.git(git)?,
+            (None, None, Some(site)) => self.site(site)?,
+            _ => {
+                self.error(&id, "a source has one of folder, git and site", "split it into two sources");
+                return None;
+            }
+        };
+        let base_url = base_url.and_then(|base| self.address(&base));
+        Some(Source { id: id.value, kind, base_url, audience: self.audience(audience) })
+    }
+
+    fn git(&mut self, git: GitFile) -> Option<SourceKind> {
+        let GitFile { url, branch, path } = git;
+        let allowed = ["https://", "http://", "ssh://", "git@", "file://"];
+        if !allowed.iter().any(|scheme| url.value.starts_with(scheme)) {
+            self.error(&url, "not a git address", "use https://, ssh://, git@… or file://");
+            return None;
+        }
+        if let Some(branch) = &branch
+            && (branch.value.starts_with('-') || branch.value.contains(char::is_whitespace))
+        {
+            self.error(branch, "not a branch name", "for example main");
+            return None;
+        }
+        let folder = path.as_ref().map(|path| PathBuf::from(&path.value)).unwrap_or_default();
+        if let Some(path) = &path
+            && (folder.is_absolute() || folder.components().any(|part| part.as_os_str() == ".."))
+        {
+            self.error(path, "leaves the repository", "give a folder inside it, for example docs");
+            return None;
+        }
+        Some(SourceKind::Git { url: url.value, branch: branch.map(|branch| branch.value), path: folder })
+    }
+
+    fn site(&mut self, site: SiteFile) -> Option<SourceKind> {
+        let SiteFile { start, prefix, max_pages } = site;
+        let first = self.address(&start)?;
+        let prefix = match prefix {
+            Some(prefix) => self.address(&prefix)?,
+            None => first.join(".").unwrap_or_else(|_| first.clone()),
+        };
+        if !first.as_str().starts_with(prefix.as_str()) && !first.path().ends_with(".xml") {
+            self.error(&start, "start lies outside prefix", format!("begin it with {prefix}"));
+        }
+        Some(SourceKind::Site { start: first, prefix, max_pages })
+    }
+
+    fn address(&mut self, text: &Spanned<String>) -> Option<Url> {
+        match Url::parse(&text.value) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Some(url),
+            _ => {
+                self.error(text, format!("`{}` is not a web address", text.value), "begin it with https://");
+                None
+            }
+        }
+    }
+}

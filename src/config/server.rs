@@ -1,0 +1,316 @@
+//! The server's keys: `config/default.toml`, then a file, then the environment.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Diagnostics;
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+const ENVIRONMENT_PREFIX: &str = "STATIONMASTER_";
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub server: Listen,
+    pub store: Store,
+    pub platforms: Platforms,
+    pub console: Console,
+    pub embeddings: Embeddings,
+    pub knowledge: Knowledge,
+    pub answers: Answers,
+    pub messages: Messages,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    pub listen: std::net::SocketAddr,
+    pub public_url: String,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    pub url: String,
+}
+
+impl std::fmt::Debug for Store {
+    /// A database URL may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platforms {
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbeddingsKind {
+    Local,
+    Endpoint,
+    Off,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Embeddings {
+    pub kind: EmbeddingsKind,
+    pub folder: PathBuf,
+    pub url: String,
+    pub model: String,
+    pub key_variable: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Knowledge {
+    pub sync_every_minutes: u64,
+    pub max_page_bytes: u64,
+    pub cache_folder: PathBuf,
+    pub timeout_seconds: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    pub max_words: usize,
+    pub stale_after_months: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Messages {
+    pub examples: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+impl Server {
+    /// Defaults, then `file` (or `./stationmaster.toml` when it is there), then `STATIONMASTER_SECTION_KEY`.
+    pub fn load(file: Option<PathBuf>, findings: &mut Diagnostics) -> Option<Self> {
+        let environment: Vec<(String, String)> =
+            std::env::vars().filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX)).collect();
+        let file = file.or_else(|| Some(PathBuf::from("stationmaster.toml")).filter(|path| path.exists()));
+        Self::load_from(file.as_deref(), &environment, findings)
+    }
+
+    /// As [`Self::load`], with the environment given.
+    pub fn load_from(
+        file: Option<&Path>,
+        environment: &[(String, String)],
+        findings: &mut Diagnostics,
+    ) -> Option<Self> {
+        let mut table: toml::Table = DEFAULTS.parse().expect("the built-in defaults are valid TOML");
+        if let Some(path) = file {
+            merge_file(&mut table, path, findings)?;
+        }
+        for (name, value) in environment {
+            apply_variable(&mut table, name, value, findings);
+        }
+        match Self::deserialize(table) {
+            Ok(server) => server.validate(file, findings),
+            Err(error) => {
+                let path = file.unwrap_or(Path::new("config/default.toml"));
+                let message = error.message().to_owned();
+                findings.error(path, None, message, "config/default.toml shows every key with its type");
+                None
+            }
+        }
+    }
+
+    fn validate(self, file: Option<&Path>, findings: &mut Diagnostics) -> Option<Self> {
+        let path = file.unwrap_or(Path::new("config/default.toml"));
+        let before = findings.findings.len();
+        if self.embeddings.kind == EmbeddingsKind::Endpoint {
+            if url::Url::parse(&self.embeddings.url).is_err() {
+                findings.error(path, None, "embeddings.url is not an address", "set it to …/v1/ of the endpoint");
+            }
+            if self.embeddings.model.is_empty() {
+                findings.error(path, None, "embeddings.model is empty", "name the model of the endpoint");
+            }
+        }
+        if self.answers.max_words < 20 {
+            findings.error(path, None, "answers.max_words is below 20", "the default is 120");
+        }
+        if self.knowledge.sync_every_minutes == 0 {
+            findings.error(path, None, "knowledge.sync_every_minutes is 0", "the default is 30");
+        }
+        if self.console.enabled && !self.server.listen.ip().is_loopback() {
+            findings.warning(
+                path,
+                None,
+                "the console has no login and the server listens beyond this machine",
+                "set console.enabled = false, or listen on 127.0.0.1",
+            );
+        }
+        (findings.findings.len() == before || !findings.has_errors()).then_some(self)
+    }
+
+    /// The address people open, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        if self.server.public_url.is_empty() {
+            format!("http://{}", self.server.listen)
+        } else {
+            self.server.public_url.trim_end_matches('/').to_owned()
+        }
+    }
+}
+
+/// Lays the file's keys over the table. Keys that the defaults do not have are findings with their line.
+fn merge_file(table: &mut toml::Table, path: &Path, findings: &mut Diagnostics) -> Option<()> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            findings.error(path, None, format!("cannot be read: {error}"), "check the path given with --config");
+            return None;
+        }
+    };
+    let changes: toml::Table = match text.parse() {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map(|span| line_of(&text, span.start));
+            findings.error(path, line, error.message().to_owned(), "the file is TOML, as config/default.toml is");
+            return None;
+        }
+    };
+    let mut fine = true;
+    for (section, keys) in changes {
+        let Some(known) = table.get_mut(&section).and_then(toml::Value::as_table_mut) else {
+            let line = find_line(&text, &format!("[{section}]"));
+            findings.error(path, line, format!("unknown section [{section}]"), "config/default.toml lists them");
+            fine = false;
+            continue;
+        };
+        let toml::Value::Table(keys) = keys else {
+            findings.error(path, find_line(&text, &section), format!("{section} is not a section"), "write [section]");
+            fine = false;
+            continue;
+        };
+        for (key, value) in keys {
+            let line = find_line(&text, &key);
+            let Some(default) = known.get(&key) else {
+                findings.error(path, line, format!("unknown key {section}.{key}"), "config/default.toml lists them");
+                fine = false;
+                continue;
+            };
+            if !default.same_type(&value) {
+                let message = format!("{section}.{key} is {}, not {}", value.type_str(), default.type_str());
+                findings.error(path, line, message, format!("for example {key} = {default}"));
+                fine = false;
+                continue;
+            }
+            known.insert(key, value);
+        }
+    }
+    fine.then_some(())
+}
+
+/// `STATIONMASTER_STORE_URL=…` becomes `store.url`. Names that match no key belong to somebody else.
+fn apply_variable(table: &mut toml::Table, name: &str, value: &str, findings: &mut Diagnostics) {
+    let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { return };
+    let lower = rest.to_lowercase();
+    let Some((section, key)) = lower.split_once('_') else { return };
+    let Some(slot) =
+        table.get_mut(section).and_then(toml::Value::as_table_mut).and_then(|keys| keys.get_mut(key))
+    else {
+        return;
+    };
+    let parsed = match slot {
+        toml::Value::String(_) => Some(toml::Value::String(value.to_owned())),
+        toml::Value::Integer(_) => value.parse().ok().map(toml::Value::Integer),
+        toml::Value::Boolean(_) => value.parse().ok().map(toml::Value::Boolean),
+        toml::Value::Array(_) => Some(toml::Value::Array(
+            value.split(',').map(|item| toml::Value::String(item.trim().to_owned())).collect(),
+        )),
+        _ => None,
+    };
+    match parsed {
+        Some(parsed) => *slot = parsed,
+        None => findings.error(
+            Path::new("environment"),
+            None,
+            format!("{name} is not {}", slot.type_str()),
+            format!("for example {name}={slot}"),
+        ),
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> u64 {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count() as u64
+}
+
+/// The first line that starts with `needle`.
+fn find_line(text: &str, needle: &str) -> Option<u64> {
+    (1..).zip(text.lines()).find(|(_, line)| line.trim_start().starts_with(needle)).map(|(n, _)| n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: Option<&str>, environment: &[(&str, &str)]) -> (Option<Server>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.toml");
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+        }
+        let environment: Vec<_> = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut findings = Diagnostics::default();
+        let server = Server::load_from(file.map(|_| path.as_path()), &environment, &mut findings);
+        let lines =
+            findings.findings.iter().map(|f| format!("{}: {}", f.line.unwrap_or(0), f.message)).collect();
+        (server, lines)
+    }
+
+    #[test]
+    fn defaults_load() {
+        let (server, findings) = load(None, &[]);
+        assert!(findings.is_empty(), "{findings:?}");
+        assert_eq!(server.unwrap().public_url(), "http://127.0.0.1:7878");
+    }
+
+    #[test]
+    fn environment_wins_over_file() {
+        let (server, findings) =
+            load(Some("[answers]\nmax_words = 80\n"), &[("STATIONMASTER_ANSWERS_MAX_WORDS", "60")]);
+        assert!(findings.is_empty(), "{findings:?}");
+        assert_eq!(server.unwrap().answers.max_words, 60);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let (server, findings) = load(Some("[answers]\nmax_wrods = 80\n\n[stroe]\nurl = 1\n"), &[]);
+        assert!(server.is_none());
+        assert_eq!(findings, ["2: unknown key answers.max_wrods", "4: unknown section [stroe]"]);
+        let (_, findings) = load(Some("[store]\nurl = 1\n"), &[]);
+        assert_eq!(findings, ["2: store.url is integer, not string"]);
+        let (_, findings) = load(Some("[store\n"), &[]);
+        assert!(findings[0].starts_with("1: "), "{findings:?}");
+        let (_, findings) = load(None, &[("STATIONMASTER_ANSWERS_MAX_WORDS", "many")]);
+        assert_eq!(findings, ["0: STATIONMASTER_ANSWERS_MAX_WORDS is not integer"]);
+    }
+}

@@ -1,0 +1,10 @@
+pub mod cli;
+pub mod chat;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod knowledge;
+pub mod llm;
+pub mod ops;
+pub mod retrieval;
+pub mod store;

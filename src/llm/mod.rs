@@ -1,0 +1,46 @@
+//! Models: what turns text into vectors, in process or over the wire.
+
+mod classifier;
+mod endpoint;
+mod minilm;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+pub use classifier::{Classifier, Confusion, Example, Guess};
+pub use endpoint::Endpoint;
+pub use minilm::MiniLm;
+
+use crate::{
+    config::server::{Embeddings, EmbeddingsKind},
+    domain::embedding::TextVectors,
+};
+
+/// A text with the parts of it that get a vector of their own.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    pub whole: String,
+    pub units: Vec<String>,
+}
+
+pub type EmbedFuture<'a> = Pin<Box<dyn Future<Output = anyhow::Result<TextVectors>> + Send + 'a>>;
+
+/// Turns text into vectors.
+pub trait Embedder: Send + Sync + std::fmt::Debug {
+    /// Names the model and what was done to its input: vectors of different ids are never compared.
+    fn id(&self) -> &str;
+
+    /// Vectors of the whole text, of each unit, and of its tokens as far as the model gives them.
+    fn embed(&self, texts: Texts) -> EmbedFuture<'_>;
+}
+
+/// The embedder the configuration asks for; `None` when it is off.
+///
+/// # Errors
+/// When the model's files cannot be read.
+pub fn embedder(settings: &Embeddings) -> anyhow::Result<Option<Arc<dyn Embedder>>> {
+    Ok(match settings.kind {
+        EmbeddingsKind::Off => None,
+        EmbeddingsKind::Local => Some(Arc::new(MiniLm::load(&settings.folder)?)),
+        EmbeddingsKind::Endpoint => Some(Arc::new(Endpoint::new(settings)?)),
+    })
+}

@@ -1,0 +1,387 @@
+//! The extractive answer: from ranked passages to the few pieces that answer, each with its citation.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        answer::Citation,
+        embedding::{TextHash, TextVectors, cosine},
+        passage::{BlockKind, PassageBlock, PlacedPassage},
+    },
+    retrieval::{Index, Ranking, terms},
+};
+
+/// Passages an answer may draw on.
+const MAX_PASSAGES: usize = 4;
+/// A passage this far below the first (as a share of its score) is left out.
+const PASSAGE_FLOOR: f32 = 0.55;
+/// Code blocks in one answer, and lines of each.
+const MAX_CODE_BLOCKS: usize = 2;
+const MAX_CODE_LINES: usize = 24;
+/// Words of the line shown for each of the closest pages.
+const SNIPPET_WORDS: usize = 32;
+
+/// A piece of an answer: words of one passage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piece {
+    pub markdown: String,
+    /// Index into [`Extract::citations`].
+    pub citation: usize,
+}
+
+/// An extractive answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extract {
+    pub pieces: Vec<Piece>,
+    pub citations: Vec<(Citation, TextHash)>,
+}
+
+/// Limits that shape an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Words of prose; code comes on top.
+    pub max_words: usize,
+    pub stale_after_months: u32,
+    pub now: Timestamp,
+}
+
+/// A block that may be shown.
+struct Candidate<'a> {
+    /// Position of the passage in the ranking.
+    rank: usize,
+    block: usize,
+    content: &'a PassageBlock,
+    /// Score of each unit.
+    units: Vec<f32>,
+    score: f32,
+}
+
+/// Picks what answers the question from the first passages of the ranking.
+pub fn extract(index: &Index, ranking: &Ranking, question: Option<&TextVectors>, shape: Shape) -> Extract {
+    let top = ranking.hits.first().map_or(0.0, |hit| hit.score);
+    let hits: Vec<_> =
+        ranking.hits.iter().take(MAX_PASSAGES).filter(|hit| hit.score >= top * PASSAGE_FLOOR).collect();
+    let passages: Vec<_> = hits.iter().map(|hit| std::sync::Arc::clone(index.passage(hit.number))).collect();
+    let mut candidates = Vec::new();
+    for (rank, (hit, passage)) in hits.iter().zip(&passages).enumerate() {
+        let weight = if top > 0.0 { hit.score / top } else { 1.0 };
+        let scores = unit_scores(index, hit.number, passage, ranking, question);
+        let mut next = 0;
+        for (block, content) in passage.passage.blocks.iter().enumerate() {
+            let units = scores[next..next + content.units.len()].to_vec();
+            next += content.units.len();
+            let best = units.iter().copied().fold(0.0_f32, f32::max);
+            candidates.push(Candidate { rank, block, content, units, score: best * weight });
+        }
+    }
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.rank.cmp(&b.rank)).then(a.block.cmp(&b.block)));
+    let chosen = choose(&candidates, &passages, shape.max_words);
+    assemble(index, &chosen, &passages, &hits.iter().map(|hit| hit.number).collect::<Vec<_>>(), shape)
+}
+
+/// How well each unit of a passage fits the question: its cosine, and the rarity of the terms they share.
+fn unit_scores(
+    index: &Index,
+    number: usize,
+    passage: &PlacedPassage,
+    ranking: &Ranking,
+    question: Option<&TextVectors>,
+) -> Vec<f32> {
+    let total: f32 = ranking.terms.iter().map(|(_, rarity)| rarity).sum::<f32>().max(1e-6);
+    let vectors = index.unit_vectors(number);
+    passage
+        .passage
+        .units()
+        .enumerate()
+        .map(|(position, unit)| {
+            let present: BTreeSet<String> = terms::all_terms(unit).into_iter().collect();
+            let shared: f32 =
+                ranking.terms.iter().filter(|(term, _)| present.contains(term)).map(|(_, rarity)| rarity).sum();
+            let coverage = shared / total;
+            match (question, vectors) {
+                (Some(question), Some(vectors))
+                    if position < vectors.len()
+                        && !question.whole.is_empty()
+                        && question.whole.dimensions() == vectors.dimensions() =>
+                {
+                    0.65 * cosine(question.whole.row(0), vectors.row(position)) + 0.35 * coverage
+                }
+                _ => coverage,
+            }
+        })
+        .collect()
+}
+
+/// A block that will be shown, and which of its units; all of them when `units` is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Chosen {
+    rank: usize,
+    block: usize,
+    units: Option<Vec<usize>>,
+}
+
+fn choose(candidates: &[Candidate<'_>], passages: &[std::sync::Arc<PlacedPassage>], max_words: usize) -> Vec<Chosen> {
+    let mut chosen: Vec<Chosen> = Vec::new();
+    let mut words = 0;
+    let mut codes = 0;
+    for candidate in candidates {
+        if chosen.iter().any(|other| other.rank == candidate.rank && other.block == candidate.block) {
+            continue;
+        }
+        if candidate.content.kind == BlockKind::Code {
+            if codes >= MAX_CODE_BLOCKS {
+                continue;
+            }
+            codes += 1;
+            chosen.push(Chosen { rank: candidate.rank, block: candidate.block, units: None });
+            // Code without the sentence that leads to it is a riddle.
+            if let Some(lead) = candidate.block.checked_sub(1) {
+                let before = &passages[candidate.rank].passage.blocks[lead];
+                let length = word_count(&before.units.join(" "));
+                let there = chosen.iter().any(|other| other.rank == candidate.rank && other.block == lead);
+                if before.kind == BlockKind::Paragraph && !there && words + length.min(30) <= max_words {
+                    let units = (length > 30).then(|| vec![before.units.len() - 1]);
+                    words += length.min(30);
+                    chosen.push(Chosen { rank: candidate.rank, block: lead, units });
+                }
+            }
+            continue;
+        }
+        let left = max_words.saturating_sub(words);
+        let Some((units, length)) = fit(candidate, left, chosen.is_empty()) else { continue };
+        words += length;
+        let leads_to_code = passages[candidate.rank]
+            .passage
+            .blocks
+            .get(candidate.block + 1)
+            .is_some_and(|next| next.kind == BlockKind::Code);
+        chosen.push(Chosen { rank: candidate.rank, block: candidate.block, units });
+        let next = candidate.block + 1;
+        if leads_to_code
+            && codes < MAX_CODE_BLOCKS
+            && candidate.content.markdown.trim_end().ends_with(':')
+            && !chosen.iter().any(|other| other.rank == candidate.rank && other.block == next)
+        {
+            codes += 1;
+            chosen.push(Chosen { rank: candidate.rank, block: next, units: None });
+        }
+    }
+    chosen.sort();
+    chosen
+}
+
+/// Which units of a block fit into `left` words: all, the best few of a list, table or paragraph, or none. Steps stay whole
+/// unless they come first and are longer than a whole answer.
+fn fit(candidate: &Candidate<'_>, left: usize, first: bool) -> Option<(Option<Vec<usize>>, usize)> {
+    let lengths: Vec<usize> = candidate.content.units.iter().map(|unit| word_count(unit)).collect();
+    let total: usize = lengths.iter().sum();
+    let generous = if first { left + left / 2 } else { left };
+    let whole = match candidate.content.kind {
+        BlockKind::Steps => total <= generous,
+        // A long table or list is cut down to what was asked for even where it would fit.
+        BlockKind::Table | BlockKind::List => total <= left && total <= 70,
+        BlockKind::Paragraph | BlockKind::Code => total <= left,
+    };
+    if whole {
+        return Some((None, total));
+    }
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by(|a, b| candidate.units[*b].total_cmp(&candidate.units[*a]).then(a.cmp(b)));
+    if candidate.content.kind == BlockKind::Steps {
+        order.sort_unstable();
+    }
+    let floor = candidate.units.iter().copied().fold(0.0_f32, f32::max) * 0.6;
+    let mut units = Vec::new();
+    let mut words = 0;
+    for unit in order {
+        let weak = candidate.content.kind != BlockKind::Steps && candidate.units[unit] < floor;
+        if weak || words + lengths[unit] > left {
+            if units.is_empty() && first && !weak {
+                units.push(unit);
+                words += lengths[unit];
+            }
+            break;
+        }
+        units.push(unit);
+        words += lengths[unit];
+    }
+    if units.is_empty() {
+        return None;
+    }
+    units.sort_unstable();
+    Some((Some(units), words))
+}
+
+fn assemble(
+    index: &Index,
+    chosen: &[Chosen],
+    passages: &[std::sync::Arc<PlacedPassage>],
+    numbers: &[usize],
+    shape: Shape,
+) -> Extract {
+    let mut extract = Extract::default();
+    for (rank, passage) in passages.iter().enumerate() {
+        let parts: Vec<String> = chosen
+            .iter()
+            .filter(|chosen| chosen.rank == rank)
+            .map(|chosen| show(&passage.passage.blocks[chosen.block], chosen.units.as_deref()))
+            .collect();
+        if parts.is_empty() {
+            continue;
+        }
+        let citation = extract.citations.len();
+        extract.citations.push((cite(passage, shape), index.hash(numbers[rank])));
+        extract.pieces.push(Piece { markdown: parts.join("\n\n"), citation });
+    }
+    extract
+}
+
+/// A block's Markdown, cut down to some of its units.
+fn show(block: &PassageBlock, units: Option<&[usize]>) -> String {
+    let Some(units) = units else {
+        return match block.kind {
+            BlockKind::Code => shorten_code(&block.markdown),
+            _ => block.markdown.clone(),
+        };
+    };
+    match block.kind {
+        BlockKind::Paragraph => {
+            let text = units.iter().map(|unit| block.units[*unit].as_str()).collect::<Vec<_>>().join(" … ");
+            // Sentences as plain text lose their links; a single one that stands in the Markdown keeps its marks.
+            marked_sentences(&block.markdown, units, block).unwrap_or(text)
+        }
+        BlockKind::Table => {
+            let mut lines: Vec<&str> = block.markdown.lines().take(2).collect();
+            let rows: Vec<&str> = block.markdown.lines().skip(2).collect();
+            lines.extend(units.iter().filter_map(|unit| rows.get(*unit)));
+            lines.join("\n")
+        }
+        BlockKind::List | BlockKind::Steps => {
+            let items = list_items(&block.markdown);
+            let mut lines: Vec<String> = Vec::new();
+            lines.extend(units.iter().filter_map(|unit| items.get(*unit).cloned()));
+            if units.len() < items.len() {
+                lines.push(format!("\n_… {} more on the page._", items.len() - units.len()));
+            }
+            lines.join("\n")
+        }
+        BlockKind::Code => shorten_code(&block.markdown),
+    }
+}
+
+/// The chosen sentences with their Markdown marks, when sentence splitting gives the same count for both forms.
+fn marked_sentences(markdown: &str, units: &[usize], block: &PassageBlock) -> Option<String> {
+    let bare: String = markdown
+        .lines()
+        .map(|line| line.strip_prefix("> ").or_else(|| line.strip_prefix('>')).unwrap_or(line).trim())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let marked = crate::knowledge::chunk::sentences(&bare);
+    (marked.len() == block.units.len())
+        .then(|| units.iter().map(|unit| marked[*unit].as_str()).collect::<Vec<_>>().join(" … "))
+}
+
+/// Items of a Markdown list, each with what is nested in it.
+fn list_items(markdown: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    for line in markdown.lines() {
+        let indented = line.starts_with(' ') || line.starts_with('\t');
+        let marker = line.starts_with(['-', '*', '+'])
+            || line.find(['.', ')']).is_some_and(|at| at > 0 && line[..at].chars().all(|c| c.is_ascii_digit()));
+        if marker && !indented {
+            items.push(line.to_owned());
+        } else if let Some(item) = items.last_mut() {
+            item.push('\n');
+            item.push_str(line);
+        } else {
+            items.push(line.to_owned());
+        }
+    }
+    items
+}
+
+fn shorten_code(markdown: &str) -> String {
+    let lines: Vec<&str> = markdown.lines().collect();
+    if lines.len() <= MAX_CODE_LINES + 2 {
+        return markdown.to_owned();
+    }
+    let mut short: Vec<&str> = lines[..=MAX_CODE_LINES].to_vec();
+    short.push("…");
+    short.push(lines[lines.len() - 1]);
+    short.join("\n")
+}
+
+/// The first page's best line for each of the closest pages, best page first.
+pub fn closest(
+    index: &Index,
+    ranking: &Ranking,
+    question: Option<&TextVectors>,
+    shape: Shape,
+    pages: usize,
+) -> Extract {
+    let mut extract = Extract::default();
+    for (_, _, hits) in index.pages(ranking).into_iter().take(pages) {
+        let number = hits[0].number;
+        let passage = index.passage(number);
+        let scores = unit_scores(index, number, passage, ranking, question);
+        let units: Vec<&str> = passage.passage.units().collect();
+        let Some(best) = (0..units.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a))) else {
+            continue;
+        };
+        let line = first_words(units[best], SNIPPET_WORDS);
+        let citation = extract.citations.len();
+        extract.citations.push((cite(passage, shape), index.hash(number)));
+        extract.pieces.push(Piece { markdown: escape(&line), citation });
+    }
+    extract
+}
+
+fn first_words(text: &str, limit: usize) -> String {
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    let cut = words.len() > limit;
+    words.truncate(limit);
+    let mut line = words.join(" ");
+    if cut {
+        line.push('…');
+    }
+    line
+}
+
+/// Plain text as Markdown that shows it as it is.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// The citation of a passage, with its age when nobody has looked at the page for long.
+pub fn cite(passage: &PlacedPassage, shape: Shape) -> Citation {
+    let age = passage.reviewed_at.filter(|reviewed| is_stale(*reviewed, shape)).map(|reviewed| {
+        let date = reviewed.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
+        format!("last reviewed {}", date.strftime("%B %Y"))
+    });
+    Citation {
+        source: passage.source.clone(),
+        path: passage.path.clone(),
+        title: passage.title.clone(),
+        headings: passage.passage.headings.clone(),
+        url: passage.link(),
+        age,
+    }
+}
+
+fn is_stale(reviewed: Timestamp, shape: Shape) -> bool {
+    let month = 30 * 24 * 3600;
+    shape.now.since(reviewed).as_secs() > u64::from(shape.stale_after_months) * month
+}
+
+/// Words of prose; what stands in a link's target does not count.
+pub fn word_count(text: &str) -> usize {
+    text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count()
+}

@@ -1,0 +1,26 @@
+//! Where the two engines differ, by name. Everything else is one text.
+
+/// The engine a statement is rendered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// SQLite takes the write lock at once: a transaction that reads first and writes later could otherwise fail half-way.
+pub const SQLITE_BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+/// `{skip_locked}`: workers pass over rows another worker is claiming. SQLite has one writer, so there are none.
+const SKIP_LOCKED: (&str, &str) = ("", "FOR UPDATE SKIP LOCKED");
+
+/// Puts the engine's words where the text names a difference.
+pub fn render(sql: &str, dialect: Dialect) -> String {
+    let (sqlite, postgres) = SKIP_LOCKED;
+    sql.replace(
+        "{skip_locked}",
+        match dialect {
+            Dialect::Sqlite => sqlite,
+            Dialect::Postgres => postgres,
+        },
+    )
+}

@@ -1,0 +1,284 @@
+//! Messages seen and sent, and the people who wrote them.
+
+use serde_json::Value as Json;
+
+use super::{Result, Row, Tx, Value, types::sql};
+use crate::{clock::Timestamp, domain::ids::MessageId};
+
+/// Where a message stands in a chat system.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub chat: String,
+    pub channel: String,
+    /// The chat system's id of the thread's first message; `None` for a message that is not in a thread.
+    pub thread: Option<String>,
+}
+
+/// A message as it is kept. Texts of people have passed the redaction rules.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub id: MessageId,
+    pub place: Place,
+    /// The chat system's own id of the message.
+    pub external_id: String,
+    /// The author's id in the chat system.
+    pub author: String,
+    pub author_name: String,
+    pub from_bot: bool,
+    /// Only this identity may see it.
+    pub private_to: Option<String>,
+    /// It was said to the bot: a mention, a direct message, a command.
+    pub addressed: bool,
+    pub text: String,
+    pub card: Option<Json>,
+    /// Counts edits from 1.
+    pub revision: i64,
+    pub created_at: Timestamp,
+    pub changed_at: Timestamp,
+    pub edited_at: Option<Timestamp>,
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl Message {
+    fn from_row(row: &Row) -> Result<Self> {
+        let card: Option<sqlx::types::Json<Json>> = row.get("card")?;
+        Ok(Self {
+            id: MessageId::from_uuid(row.get("id")?),
+            place: Place { chat: row.get("chat")?, channel: row.get("channel")?, thread: row.get("thread")? },
+            external_id: row.get("external_id")?,
+            author: row.get("author")?,
+            author_name: row.get("author_name")?,
+            from_bot: row.get("from_bot")?,
+            private_to: row.get("private_to")?,
+            addressed: row.get("addressed")?,
+            text: row.get("text")?,
+            card: card.map(|json| json.0),
+            revision: row.get("revision")?,
+            created_at: row.time("created_at")?,
+            changed_at: row.time("changed_at")?,
+            edited_at: row.optional_time("edited_at")?,
+            deleted_at: row.optional_time("deleted_at")?,
+        })
+    }
+
+    /// The chat system's id of the thread that an answer to this message belongs to.
+    pub fn thread_root(&self) -> &str {
+        self.place.thread.as_deref().unwrap_or(&self.external_id)
+    }
+}
+
+/// Stores a message. `false` when the chat system's id is known already.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(tx: &mut Tx, message: &Message) -> Result<bool> {
+    let rows = sql!(
+        "INSERT INTO messages (id, chat, channel, thread, external_id, author, author_name, from_bot, private_to,
+             addressed, text, card, revision, created_at, changed_at, edited_at, deleted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         ON CONFLICT (chat, channel, external_id) DO NOTHING"
+    )
+    .bind(message.id)
+    .bind(message.place.chat.as_str())
+    .bind(message.place.channel.as_str())
+    .bind(message.place.thread.clone())
+    .bind(message.external_id.as_str())
+    .bind(message.author.as_str())
+    .bind(message.author_name.as_str())
+    .bind(message.from_bot)
+    .bind(message.private_to.clone())
+    .bind(message.addressed)
+    .bind(message.text.as_str())
+    .bind(Value::Json(message.card.clone()))
+    .bind(message.revision)
+    .bind(message.created_at)
+    .bind(message.changed_at)
+    .bind(message.edited_at)
+    .bind(message.deleted_at)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn by_id(tx: &mut Tx, id: MessageId) -> Result<Option<Message>> {
+    sql!("SELECT * FROM messages WHERE id = $1").bind(id).optional(tx).await?.as_ref().map(Message::from_row).transpose()
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn by_external_id(tx: &mut Tx, chat: &str, channel: &str, external_id: &str) -> Result<Option<Message>> {
+    sql!("SELECT * FROM messages WHERE chat = $1 AND channel = $2 AND external_id = $3")
+        .bind(chat)
+        .bind(channel)
+        .bind(external_id)
+        .optional(tx)
+        .await?
+        .as_ref()
+        .map(Message::from_row)
+        .transpose()
+}
+
+/// Replaces the text of a message that was not deleted. `false` when nothing changed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn edit(tx: &mut Tx, id: MessageId, text: &str, now: Timestamp) -> Result<bool> {
+    let rows = sql!(
+        "UPDATE messages SET text = $2, revision = revision + 1, edited_at = $3, changed_at = $3
+         WHERE id = $1 AND deleted_at IS NULL AND text <> $2"
+    )
+    .bind(id)
+    .bind(text)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// Replaces the card of one of the bot's messages.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn replace_card(tx: &mut Tx, id: MessageId, text: &str, card: &Json, now: Timestamp) -> Result<bool> {
+    let rows = sql!(
+        "UPDATE messages SET card = $2, text = $3, revision = revision + 1, changed_at = $4
+         WHERE id = $1 AND from_bot AND deleted_at IS NULL"
+    )
+    .bind(id)
+    .bind(Value::Json(Some(card.clone())))
+    .bind(text)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// Marks a message as deleted by its author and forgets its text.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete(tx: &mut Tx, id: MessageId, now: Timestamp) -> Result<bool> {
+    let rows = sql!(
+        "UPDATE messages SET text = '', card = NULL, deleted_at = $2, changed_at = $2, revision = revision + 1
+         WHERE id = $1 AND deleted_at IS NULL"
+    )
+    .bind(id)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// The newest messages of a channel that start a thread or stand alone, oldest first, as `viewer` may see them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn roots(tx: &mut Tx, chat: &str, channel: &str, viewer: &str, limit: u32) -> Result<Vec<Message>> {
+    let rows = sql!(
+        "SELECT * FROM messages
+         WHERE chat = $1 AND channel = $2 AND thread IS NULL AND (private_to IS NULL OR private_to = $3)
+         ORDER BY created_at DESC, id DESC LIMIT $4"
+    )
+    .bind(chat)
+    .bind(channel)
+    .bind(viewer)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    let mut messages = rows.iter().map(Message::from_row).collect::<Result<Vec<_>>>()?;
+    messages.reverse();
+    Ok(messages)
+}
+
+/// A thread with its first message, oldest first, as `viewer` may see it; everything when `viewer` is `None`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn thread(tx: &mut Tx, chat: &str, channel: &str, root: &str, viewer: Option<&str>) -> Result<Vec<Message>> {
+    let rows = sql!(
+        "SELECT * FROM messages
+         WHERE chat = $1 AND channel = $2 AND (thread = $3 OR external_id = $3)
+             AND ($4 IS NULL OR private_to IS NULL OR private_to = $4)
+         ORDER BY created_at, id LIMIT 500"
+    )
+    .bind(chat)
+    .bind(channel)
+    .bind(root)
+    .bind(viewer.map(str::to_owned))
+    .all(tx)
+    .await?;
+    rows.iter().map(Message::from_row).collect()
+}
+
+/// How many replies of a thread `viewer` may see.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn reply_count(tx: &mut Tx, chat: &str, channel: &str, root: &str, viewer: &str) -> Result<i64> {
+    sql!(
+        "SELECT COUNT(*) AS n FROM messages
+         WHERE chat = $1 AND channel = $2 AND thread = $3 AND deleted_at IS NULL
+             AND (private_to IS NULL OR private_to = $4)"
+    )
+    .bind(chat)
+    .bind(channel)
+    .bind(root)
+    .bind(viewer)
+    .one(tx)
+    .await?
+    .get("n")
+}
+
+/// Messages changed at or after `since`, oldest change first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn changed_since(tx: &mut Tx, chat: &str, since: Timestamp, limit: u32) -> Result<Vec<Message>> {
+    let rows = sql!("SELECT * FROM messages WHERE chat = $1 AND changed_at >= $2 ORDER BY changed_at, id LIMIT $3")
+        .bind(chat)
+        .bind(since)
+        .bind(limit)
+        .all(tx)
+        .await?;
+    rows.iter().map(Message::from_row).collect()
+}
+
+/// The newest message of a person, for `why last`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn newest_from_people(tx: &mut Tx) -> Result<Option<Message>> {
+    sql!("SELECT * FROM messages WHERE NOT from_bot ORDER BY created_at DESC, id DESC LIMIT 1")
+        .bare()
+        .optional(tx)
+        .await?
+        .as_ref()
+        .map(Message::from_row)
+        .transpose()
+}
+
+/// Remembers a person's display name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remember_identity(
+    tx: &mut Tx,
+    chat: &str,
+    external_id: &str,
+    display_name: &str,
+    now: Timestamp,
+) -> Result<()> {
+    sql!(
+        "INSERT INTO identities (chat, external_id, display_name, seen_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (chat, external_id) DO UPDATE SET display_name = excluded.display_name, seen_at = excluded.seen_at"
+    )
+    .bind(chat)
+    .bind(external_id)
+    .bind(display_name)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
