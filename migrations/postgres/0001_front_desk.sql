@@ -8,7 +8,8 @@ CREATE TABLE identities (
     PRIMARY KEY (chat, external_id)
 );
 
--- Every message the bot has seen or sent, secrets already redacted. `external_id` is the chat system's own.
+-- Every message the bot has seen or is to send, secrets already redacted. `external_id` is the chat system's own; the
+-- bot's own messages have a stand-in until they are posted. `about` is the question that a message of the bot answers.
 CREATE TABLE messages (
     id UUID NOT NULL PRIMARY KEY,
     chat TEXT NOT NULL,
@@ -20,16 +21,20 @@ CREATE TABLE messages (
     from_bot BOOLEAN NOT NULL,
     private_to TEXT,
     addressed BOOLEAN NOT NULL,
+    direct BOOLEAN NOT NULL,
+    about UUID,
     text TEXT NOT NULL,
     card JSONB,
     revision BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
+    posted_at BIGINT,
     edited_at BIGINT,
     deleted_at BIGINT,
     UNIQUE (chat, channel, external_id)
 );
 CREATE INDEX messages_by_thread ON messages (chat, channel, thread, created_at);
+CREATE INDEX messages_about ON messages (about);
 CREATE INDEX messages_by_change ON messages (chat, changed_at);
 
 -- One row per delivery from a chat system; a second delivery of the same event finds it here and stops.

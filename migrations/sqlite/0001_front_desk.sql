@@ -8,7 +8,8 @@ CREATE TABLE identities (
     PRIMARY KEY (chat, external_id)
 ) STRICT;
 
--- Every message the bot has seen or sent, secrets already redacted. `external_id` is the chat system's own.
+-- Every message the bot has seen or is to send, secrets already redacted. `external_id` is the chat system's own; the
+-- bot's own messages have a stand-in until they are posted. `about` is the question that a message of the bot answers.
 CREATE TABLE messages (
     id BLOB NOT NULL PRIMARY KEY,
     chat TEXT NOT NULL,
@@ -20,16 +21,20 @@ CREATE TABLE messages (
     from_bot INTEGER NOT NULL,
     private_to TEXT,
     addressed INTEGER NOT NULL,
+    direct INTEGER NOT NULL,
+    about BLOB,
     text TEXT NOT NULL,
     card TEXT,
     revision INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
+    posted_at INTEGER,
     edited_at INTEGER,
     deleted_at INTEGER,
     UNIQUE (chat, channel, external_id)
 ) STRICT;
 CREATE INDEX messages_by_thread ON messages (chat, channel, thread, created_at);
+CREATE INDEX messages_about ON messages (about);
 CREATE INDEX messages_by_change ON messages (chat, changed_at);
 
 -- One row per delivery from a chat system; a second delivery of the same event finds it here and stops.

@@ -33,8 +33,8 @@ pub struct InboundMessage {
     pub text: String,
     /// A mention of the bot, a direct message, or a command.
     pub addressed: bool,
-    /// The message starts by naming another person.
-    pub to_somebody_else: bool,
+    /// Only the author and the bot read it.
+    pub direct: bool,
 }
 
 /// Somebody changed a message.

@@ -1,39 +1,75 @@
 //! The commands: one file for each.
 
+mod ask;
+mod check;
 mod eval;
+mod jobs;
+mod kb;
+mod serve;
+mod why;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-/// The front desk of an internal platform.
+/// The front desk of an internal platform: cited answers, or an honest "I don't know, here is who to ask".
+///
+/// Without a command the bot starts and prints the address of its console.
 #[derive(Debug, Parser)]
-#[command(name = "stationmaster", version, about, max_term_width = 100)]
+#[command(name = "stationmaster", version, about, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
-    /// Configuration file; the keys are those of config/default.toml
+    /// Configuration file; config/default.toml shows every key
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  stationmaster                                  start the bot with its console
+  stationmaster ask \"how long are logs kept?\"    ask from the terminal
+  stationmaster why                              why the last message was answered as it was
+  stationmaster check                            is everything configured right?";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the bot (the default)
+    Serve,
+    /// Ask a question from the terminal
+    Ask(ask::Ask),
+    /// Read the knowledge sources, see their state, search them
+    Kb(kb::Kb),
+    /// Check all configuration and reach for what it names
+    Check(check::Check),
+    /// Explain an answer or a silence
+    Why(why::Why),
+    /// See waiting and failed work, and run it again
+    Jobs(jobs::Jobs),
     /// Measure answers and message kinds against labelled files
     Eval(eval::Eval),
 }
 
 /// Parses the arguments and runs the command.
-pub async fn run() -> std::process::ExitCode {
+pub async fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let ended = match arguments.command {
-        Command::Eval(command) => eval::run(arguments.config, command).await,
+    // Both the web client and PostgreSQL speak TLS through this one provider; a second installation changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = arguments.config;
+    let ended = match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(config).await,
+        Command::Ask(command) => ask::run(config, command).await,
+        Command::Kb(command) => kb::run(config, command).await,
+        Command::Check(command) => check::run(config, command).await,
+        Command::Why(command) => why::run(config, command).await,
+        Command::Jobs(command) => jobs::run(config, command).await,
+        Command::Eval(command) => eval::run(config, command).await,
     };
     match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("stationmaster: {error:#}");
-            std::process::ExitCode::FAILURE
+            ExitCode::FAILURE
         }
     }
 }
@@ -43,4 +79,11 @@ fn progress_bar(what: &'static str) -> indicatif::ProgressBar {
     let style = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}")
         .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
     indicatif::ProgressBar::new(0).with_style(style).with_message(what)
+}
+
+/// A line that shows what is being read.
+fn spinner() -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template("Reading {msg}")
+        .unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner());
+    indicatif::ProgressBar::new_spinner().with_style(style)
 }

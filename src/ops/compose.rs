@@ -1,6 +1,6 @@
 //! The extractive answer: from ranked passages to the few pieces that answer, each with its citation.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     clock::Timestamp,
@@ -9,7 +9,7 @@ use crate::{
         embedding::{TextHash, TextVectors, cosine},
         passage::{BlockKind, PassageBlock, PlacedPassage},
     },
-    retrieval::{Index, Ranking, terms},
+    retrieval::{Hit, Index, Ranking, terms},
 };
 
 /// Passages an answer may draw on.
@@ -19,8 +19,8 @@ const PASSAGE_FLOOR: f32 = 0.55;
 /// Code blocks in one answer, and lines of each.
 const MAX_CODE_BLOCKS: usize = 2;
 const MAX_CODE_LINES: usize = 24;
-/// Words of the line shown for each of the closest pages.
-const SNIPPET_WORDS: usize = 32;
+/// Pages shown when evidence is thin. They share the words of an answer.
+const CLOSEST_PAGES: usize = 3;
 
 /// A piece of an answer: words of one passage.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,9 +60,33 @@ struct Candidate<'a> {
 /// Picks what answers the question from the first passages of the ranking.
 pub fn extract(index: &Index, ranking: &Ranking, question: Option<&TextVectors>, shape: Shape) -> Extract {
     let top = ranking.hits.first().map_or(0.0, |hit| hit.score);
-    let hits: Vec<_> =
+    let hits: Vec<&Hit> =
         ranking.hits.iter().take(MAX_PASSAGES).filter(|hit| hit.score >= top * PASSAGE_FLOOR).collect();
-    let passages: Vec<_> = hits.iter().map(|hit| std::sync::Arc::clone(index.passage(hit.number))).collect();
+    pick(index, ranking, question, &hits, shape, shape.max_words)
+}
+
+/// The best passage of each of the closest pages, cut short.
+pub fn closest(index: &Index, ranking: &Ranking, question: Option<&TextVectors>, shape: Shape) -> Extract {
+    let mut extract = Extract::default();
+    for (_, _, hits) in index.pages(ranking).into_iter().take(CLOSEST_PAGES) {
+        let part = pick(index, ranking, question, &hits[..1], shape, shape.max_words / CLOSEST_PAGES);
+        let offset = extract.citations.len();
+        extract.pieces.extend(part.pieces.into_iter().map(|piece| Piece { citation: piece.citation + offset, ..piece }));
+        extract.citations.extend(part.citations);
+    }
+    extract
+}
+
+fn pick(
+    index: &Index,
+    ranking: &Ranking,
+    question: Option<&TextVectors>,
+    hits: &[&Hit],
+    shape: Shape,
+    max_words: usize,
+) -> Extract {
+    let top = hits.first().map_or(0.0, |hit| hit.score);
+    let passages: Vec<_> = hits.iter().map(|hit| Arc::clone(index.passage(hit.number))).collect();
     let mut candidates = Vec::new();
     for (rank, (hit, passage)) in hits.iter().zip(&passages).enumerate() {
         let weight = if top > 0.0 { hit.score / top } else { 1.0 };
@@ -76,7 +100,7 @@ pub fn extract(index: &Index, ranking: &Ranking, question: Option<&TextVectors>,
         }
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.rank.cmp(&b.rank)).then(a.block.cmp(&b.block)));
-    let chosen = choose(&candidates, &passages, shape.max_words);
+    let chosen = choose(&candidates, &passages, max_words);
     assemble(index, &chosen, &passages, &hits.iter().map(|hit| hit.number).collect::<Vec<_>>(), shape)
 }
 
@@ -121,7 +145,7 @@ struct Chosen {
     units: Option<Vec<usize>>,
 }
 
-fn choose(candidates: &[Candidate<'_>], passages: &[std::sync::Arc<PlacedPassage>], max_words: usize) -> Vec<Chosen> {
+fn choose(candidates: &[Candidate<'_>], passages: &[Arc<PlacedPassage>], max_words: usize) -> Vec<Chosen> {
     let mut chosen: Vec<Chosen> = Vec::new();
     let mut words = 0;
     let mut codes = 0;
@@ -216,7 +240,7 @@ fn fit(candidate: &Candidate<'_>, left: usize, first: bool) -> Option<(Option<Ve
 fn assemble(
     index: &Index,
     chosen: &[Chosen],
-    passages: &[std::sync::Arc<PlacedPassage>],
+    passages: &[Arc<PlacedPassage>],
     numbers: &[usize],
     shape: Shape,
 ) -> Extract {
@@ -312,40 +336,85 @@ fn shorten_code(markdown: &str) -> String {
     short.join("\n")
 }
 
-/// The first page's best line for each of the closest pages, best page first.
-pub fn closest(
+/// Two pages that answer alike but name different figures: both, the one reviewed last first.
+pub fn contradiction(
     index: &Index,
     ranking: &Ranking,
     question: Option<&TextVectors>,
     shape: Shape,
-    pages: usize,
-) -> Extract {
-    let mut extract = Extract::default();
-    for (_, _, hits) in index.pages(ranking).into_iter().take(pages) {
-        let number = hits[0].number;
-        let passage = index.passage(number);
-        let scores = unit_scores(index, number, passage, ranking, question);
-        let units: Vec<&str> = passage.passage.units().collect();
-        let Some(best) = (0..units.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a))) else {
-            continue;
-        };
-        let line = first_words(units[best], SNIPPET_WORDS);
-        let citation = extract.citations.len();
-        extract.citations.push((cite(passage, shape), index.hash(number)));
-        extract.pieces.push(Piece { markdown: escape(&line), citation });
+) -> Option<Extract> {
+    let question = question.filter(|vectors| !vectors.whole.is_empty())?;
+    let pages = index.pages(ranking);
+    let top = pages.first()?.2[0].score;
+    let mut best: Vec<(usize, usize, f32)> = Vec::new();
+    for (_, _, hits) in pages.iter().take(4).filter(|(_, _, hits)| hits[0].score >= top * 0.7) {
+        let unit = hits
+            .iter()
+            .take(2)
+            .filter_map(|hit| {
+                let vectors = index.unit_vectors(hit.number)?;
+                (0..vectors.len())
+                    .filter(|unit| !figures(index, hit.number, *unit).is_empty())
+                    .map(|unit| (hit.number, unit, cosine(question.whole.row(0), vectors.row(unit))))
+                    .max_by(|a, b| a.2.total_cmp(&b.2))
+            })
+            .max_by(|a, b| a.2.total_cmp(&b.2));
+        best.extend(unit);
     }
-    extract
+    let first = *best.first()?;
+    let other = best[1..].iter().find(|other| clash(index, first, **other))?;
+    let mut numbers = [first.0, other.0];
+    numbers.sort_by_key(|number| std::cmp::Reverse(index.passage(*number).reviewed_at));
+    let mut extract = Extract::default();
+    for number in numbers {
+        let hit = ranking.hits.iter().find(|hit| hit.number == number)?;
+        let part = pick(index, ranking, Some(question), &[hit], shape, shape.max_words / 2);
+        let offset = extract.citations.len();
+        extract.pieces.extend(part.pieces.into_iter().map(|piece| Piece { citation: piece.citation + offset, ..piece }));
+        extract.citations.extend(part.citations);
+    }
+    Some(extract)
 }
 
-fn first_words(text: &str, limit: usize) -> String {
-    let mut words: Vec<&str> = text.split_whitespace().collect();
-    let cut = words.len() > limit;
-    words.truncate(limit);
-    let mut line = words.join(" ");
-    if cut {
-        line.push('…');
+/// Least likeness of two sentences that are taken to say the same thing with other figures.
+const SAME_STATEMENT: f32 = 0.72;
+
+/// Do two units say the same thing with different figures of the same kind?
+fn clash(index: &Index, a: (usize, usize, f32), b: (usize, usize, f32)) -> bool {
+    let (Some(left), Some(right)) = (index.unit_vectors(a.0), index.unit_vectors(b.0)) else { return false };
+    if (a.2 - b.2).abs() > 0.15 || cosine(left.row(a.1), right.row(b.1)) < SAME_STATEMENT {
+        return false;
     }
-    line
+    let (left, right) = (figures(index, a.0, a.1), figures(index, b.0, b.1));
+    let kinds = |figures: &BTreeSet<(String, String)>| -> BTreeSet<String> {
+        figures.iter().map(|(_, kind)| kind.clone()).collect()
+    };
+    kinds(&left).intersection(&kinds(&right)).any(|kind| {
+        let values = |figures: &BTreeSet<(String, String)>| -> BTreeSet<String> {
+            figures.iter().filter(|(_, other)| other == kind).map(|(value, _)| value.clone()).collect()
+        };
+        values(&left).is_disjoint(&values(&right))
+    })
+}
+
+/// Figures of a unit with what they count: a time of day, or the word behind the number.
+fn figures(index: &Index, number: usize, unit: usize) -> BTreeSet<(String, String)> {
+    use std::sync::LazyLock;
+
+    use regex::Regex;
+    static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b(?P<time>\d{1,2}[:.]\d{2}|\d{1,2} ?[ap]m)\b|\b(?P<value>\d+(?:[.,]\d+)?)\s*(?P<unit>%|[a-z]+)")
+            .expect("constant pattern")
+    });
+    let passage = index.passage(number);
+    let Some(text) = passage.passage.units().nth(unit) else { return BTreeSet::new() };
+    FIGURE
+        .captures_iter(text)
+        .map(|captures| match captures.name("time") {
+            Some(time) => (time.as_str().to_lowercase(), "time of day".to_owned()),
+            None => (captures["value"].to_owned(), captures["unit"].to_lowercase().trim_end_matches('s').to_owned()),
+        })
+        .collect()
 }
 
 /// Plain text as Markdown that shows it as it is.

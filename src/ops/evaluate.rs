@@ -17,7 +17,7 @@ use super::{
 use crate::{
     domain::{answer::Verdict, message::MessageKind},
     llm::Confusion,
-    retrieval::{Evidence, Gate, Index, Query, Ranking, Signals},
+    retrieval::{Evidence, Gate, Index, Judgement, Query, Ranking, Signals},
 };
 
 /// A labelled question: our own format, or a BEIR query joined with its judgements.
@@ -56,7 +56,7 @@ struct RelevantPage {
 }
 
 #[derive(Debug, Deserialize)]
-struct Judgement {
+struct QrelsLine {
     #[serde(alias = "query-id")]
     query_id: String,
     #[serde(alias = "corpus-id", alias = "corpus_id")]
@@ -103,7 +103,7 @@ pub fn read_questions(path: &Path) -> anyhow::Result<Vec<LabelledQuestion>> {
     let judgements = path.with_file_name("qrels.jsonl");
     let mut judged: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     if lines.iter().all(|line| line.relevant.is_empty()) && judgements.exists() {
-        for judgement in json_lines::<Judgement>(&judgements)?.into_iter().filter(|judgement| judgement.score > 0.0) {
+        for judgement in json_lines::<QrelsLine>(&judgements)?.into_iter().filter(|judgement| judgement.score > 0.0) {
             judged.entry(judgement.query_id).or_default().insert(judgement.doc_id);
         }
     }
@@ -173,11 +173,10 @@ pub async fn ask_all(
         let query = Query { text, context: None, vectors };
         let ranking = knowledge.search(index, &query, &sources, &hidden).await?;
         let evidence = Evidence::of(index, &ranking);
-        let confidence = gate.confidence(&evidence);
-        let verdict = gate.verdict(confidence);
+        let Judgement { verdict, confidence, .. } = gate.judge(&evidence, ranking.semantic);
         let extract = match verdict {
             Verdict::Answered => compose::extract(index, &ranking, query.vectors.as_ref(), shape),
-            Verdict::Suggested => compose::closest(index, &ranking, query.vectors.as_ref(), shape, 3),
+            Verdict::Suggested => compose::closest(index, &ranking, query.vectors.as_ref(), shape),
             Verdict::Abstained => Extract::default(),
         };
         let milliseconds = started.elapsed().as_secs_f64() * 1000.0;

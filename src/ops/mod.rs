@@ -1,6 +1,91 @@
 //! What the product does, one file for each thing. Names no chat system, web framework or search engine.
 
+pub mod act;
+pub mod cards;
 pub mod compose;
+pub mod deliver;
 pub mod evaluate;
+pub mod intake;
 pub mod knowledge_base;
+pub mod respond;
+pub mod search;
+pub mod sync;
 pub mod understand;
+pub mod why;
+pub mod work;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLock},
+};
+
+use crate::{
+    chat::Platform as ChatSystem,
+    clock::SharedClock,
+    config::Config,
+    llm::Classifier,
+    ops::{compose::Shape, knowledge_base::KnowledgeBase},
+    retrieval::Gate,
+    store::Db,
+};
+
+/// Everything an operation needs; made once by `app`.
+#[derive(Debug)]
+pub struct Core {
+    pub db: Db,
+    pub clock: SharedClock,
+    pub config: Arc<Config>,
+    pub knowledge: KnowledgeBase,
+    pub gate: Gate,
+    /// `None` until it has been trained; rules of thumb serve meanwhile.
+    pub classifier: RwLock<Option<Arc<Classifier>>>,
+    /// The chat systems that are on, by name.
+    pub chats: BTreeMap<&'static str, Arc<dyn ChatSystem>>,
+}
+
+impl Core {
+    pub fn classifier(&self) -> Option<Arc<Classifier>> {
+        self.classifier.read().expect("no holder of the lock panics").clone()
+    }
+
+    pub fn install_classifier(&self, classifier: Classifier) {
+        *self.classifier.write().expect("no holder of the lock panics") = Some(Arc::new(classifier));
+    }
+
+    pub fn shape(&self) -> Shape {
+        Shape {
+            max_words: self.config.server.answers.max_words,
+            stale_after_months: self.config.server.answers.stale_after_months,
+            now: self.clock.now(),
+        }
+    }
+}
+
+/// What a person is told when something cannot be done: a sentence and a next step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} {next}")]
+pub struct UserError {
+    pub message: String,
+    pub next: String,
+}
+
+impl UserError {
+    pub fn new(message: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { message: message.into(), next: next.into() }
+    }
+}
+
+/// An operation a person started failed: either they can mend it, or it is ours.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    User(#[from] UserError),
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+}
+
+impl From<crate::store::Error> for Failure {
+    fn from(error: crate::store::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}

@@ -6,5 +6,5 @@ mod lexical;
 pub mod terms;
 mod words;
 
-pub use gate::{Evidence, Gate};
+pub use gate::{Evidence, Gate, Judgement};
 pub use index::{Hit, Index, Query, Ranking, Shortlist, Signals};

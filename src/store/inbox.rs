@@ -74,6 +74,9 @@ impl Decision {
     }
 }
 
+/// The outcome that waits for the asker to name the platform; the only one a second decision may replace.
+pub const ASKED_PLATFORM: &str = "asked_platform";
+
 /// Records a decision. `false` when this revision was decided before.
 ///
 /// # Errors
@@ -81,7 +84,9 @@ impl Decision {
 pub async fn decide(tx: &mut Tx, decision: &Decision) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO decisions (message_id, revision, kind, outcome, trace, decided_at) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (message_id, revision) DO NOTHING"
+         ON CONFLICT (message_id, revision) DO UPDATE SET kind = excluded.kind, outcome = excluded.outcome,
+             trace = excluded.trace, decided_at = excluded.decided_at
+         WHERE decisions.outcome = 'asked_platform'"
     )
     .bind(decision.message)
     .bind(decision.revision)

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{Result, Row, Tx, Value, types::sql};
-use crate::{clock::Timestamp, domain::ids::MessageId};
+use crate::{clock::Timestamp, domain::ids::{MessageId, QuestionId}};
 
 /// Where a message stands in a chat system.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,12 +29,18 @@ pub struct Message {
     pub private_to: Option<String>,
     /// It was said to the bot: a mention, a direct message, a command.
     pub addressed: bool,
+    /// Only the author and the bot read it.
+    pub direct: bool,
+    /// For the bot's messages: the question they answer.
+    pub about: Option<QuestionId>,
     pub text: String,
     pub card: Option<Json>,
     /// Counts edits from 1.
     pub revision: i64,
     pub created_at: Timestamp,
     pub changed_at: Timestamp,
+    /// When it stood in the chat system; `None` for a message of the bot that waits.
+    pub posted_at: Option<Timestamp>,
     pub edited_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
 }
@@ -51,11 +57,14 @@ impl Message {
             from_bot: row.get("from_bot")?,
             private_to: row.get("private_to")?,
             addressed: row.get("addressed")?,
+            direct: row.get("direct")?,
+            about: row.get::<Option<uuid::Uuid>>("about")?.map(QuestionId::from_uuid),
             text: row.get("text")?,
             card: card.map(|json| json.0),
             revision: row.get("revision")?,
             created_at: row.time("created_at")?,
             changed_at: row.time("changed_at")?,
+            posted_at: row.optional_time("posted_at")?,
             edited_at: row.optional_time("edited_at")?,
             deleted_at: row.optional_time("deleted_at")?,
         })
@@ -74,8 +83,8 @@ impl Message {
 pub async fn insert(tx: &mut Tx, message: &Message) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO messages (id, chat, channel, thread, external_id, author, author_name, from_bot, private_to,
-             addressed, text, card, revision, created_at, changed_at, edited_at, deleted_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             addressed, direct, about, text, card, revision, created_at, changed_at, posted_at, edited_at, deleted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
          ON CONFLICT (chat, channel, external_id) DO NOTHING"
     )
     .bind(message.id)
@@ -88,11 +97,14 @@ pub async fn insert(tx: &mut Tx, message: &Message) -> Result<bool> {
     .bind(message.from_bot)
     .bind(message.private_to.clone())
     .bind(message.addressed)
+    .bind(message.direct)
+    .bind(message.about)
     .bind(message.text.as_str())
     .bind(Value::Json(message.card.clone()))
     .bind(message.revision)
     .bind(message.created_at)
     .bind(message.changed_at)
+    .bind(message.posted_at)
     .bind(message.edited_at)
     .bind(message.deleted_at)
     .execute(tx)
@@ -155,6 +167,40 @@ pub async fn replace_card(tx: &mut Tx, id: MessageId, text: &str, card: &Json, n
     Ok(rows == 1)
 }
 
+/// Records that a message of the bot stands in the chat system, under its id there.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_posted(tx: &mut Tx, id: MessageId, external_id: &str, now: Timestamp) -> Result<bool> {
+    let rows = sql!(
+        "UPDATE messages SET external_id = $2, posted_at = COALESCE(posted_at, $3), changed_at = $3
+         WHERE id = $1 AND from_bot"
+    )
+    .bind(id)
+    .bind(external_id)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// The bot's public message that answers a question, if it was decided on.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn answering(tx: &mut Tx, question: QuestionId) -> Result<Option<Message>> {
+    sql!(
+        "SELECT * FROM messages WHERE about = $1 AND from_bot AND private_to IS NULL AND deleted_at IS NULL
+         ORDER BY created_at, id LIMIT 1"
+    )
+    .bind(question)
+    .optional(tx)
+    .await?
+    .as_ref()
+    .map(Message::from_row)
+    .transpose()
+}
+
 /// Marks a message as deleted by its author and forgets its text.
 ///
 /// # Errors
@@ -178,7 +224,8 @@ pub async fn delete(tx: &mut Tx, id: MessageId, now: Timestamp) -> Result<bool> 
 pub async fn roots(tx: &mut Tx, chat: &str, channel: &str, viewer: &str, limit: u32) -> Result<Vec<Message>> {
     let rows = sql!(
         "SELECT * FROM messages
-         WHERE chat = $1 AND channel = $2 AND thread IS NULL AND (private_to IS NULL OR private_to = $3)
+         WHERE chat = $1 AND channel = $2 AND thread IS NULL AND posted_at IS NOT NULL
+             AND (private_to IS NULL OR private_to = $3)
          ORDER BY created_at DESC, id DESC LIMIT $4"
     )
     .bind(chat)
@@ -199,7 +246,7 @@ pub async fn roots(tx: &mut Tx, chat: &str, channel: &str, viewer: &str, limit: 
 pub async fn thread(tx: &mut Tx, chat: &str, channel: &str, root: &str, viewer: Option<&str>) -> Result<Vec<Message>> {
     let rows = sql!(
         "SELECT * FROM messages
-         WHERE chat = $1 AND channel = $2 AND (thread = $3 OR external_id = $3)
+         WHERE chat = $1 AND channel = $2 AND (thread = $3 OR external_id = $3) AND posted_at IS NOT NULL
              AND ($4 IS NULL OR private_to IS NULL OR private_to = $4)
          ORDER BY created_at, id LIMIT 500"
     )
@@ -219,7 +266,7 @@ pub async fn thread(tx: &mut Tx, chat: &str, channel: &str, root: &str, viewer: 
 pub async fn reply_count(tx: &mut Tx, chat: &str, channel: &str, root: &str, viewer: &str) -> Result<i64> {
     sql!(
         "SELECT COUNT(*) AS n FROM messages
-         WHERE chat = $1 AND channel = $2 AND thread = $3 AND deleted_at IS NULL
+         WHERE chat = $1 AND channel = $2 AND thread = $3 AND deleted_at IS NULL AND posted_at IS NOT NULL
              AND (private_to IS NULL OR private_to = $4)"
     )
     .bind(chat)
@@ -236,7 +283,7 @@ pub async fn reply_count(tx: &mut Tx, chat: &str, channel: &str, root: &str, vie
 /// # Errors
 /// When the database refuses.
 pub async fn changed_since(tx: &mut Tx, chat: &str, since: Timestamp, limit: u32) -> Result<Vec<Message>> {
-    let rows = sql!("SELECT * FROM messages WHERE chat = $1 AND changed_at >= $2 ORDER BY changed_at, id LIMIT $3")
+    let rows = sql!("SELECT * FROM messages WHERE chat = $1 AND changed_at >= $2 AND posted_at IS NOT NULL ORDER BY changed_at, id LIMIT $3")
         .bind(chat)
         .bind(since)
         .bind(limit)

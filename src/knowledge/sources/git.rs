@@ -36,6 +36,13 @@ pub async fn fetch(
     Ok(fetched)
 }
 
+pub async fn probe(url: &str, branch: Option<&str>, limits: &Limits) -> anyhow::Result<String> {
+    let wanted = branch.unwrap_or("HEAD");
+    let listed = git(Path::new("."), &["ls-remote", "--", url, wanted], limits.timeout).await?;
+    let commit = listed.split_whitespace().next().with_context(|| format!("the repository has no {wanted}"))?;
+    Ok(format!("{wanted} is at {}", commit.get(..12).unwrap_or(commit)))
+}
+
 /// Brings the working copy to the branch's newest commit and returns its id.
 async fn update(copy: &Path, url: &str, branch: Option<&str>, timeout: Duration) -> anyhow::Result<String> {
     if !copy.join(".git").is_dir() {

@@ -95,6 +95,23 @@ pub async fn fetch(
     }
 }
 
+/// Can the source be reached? Says what is there, reading as little as possible.
+///
+/// # Errors
+/// When it cannot.
+pub async fn probe(source: &Source, limits: &Limits) -> anyhow::Result<String> {
+    match &source.kind {
+        SourceKind::Folder { path } => {
+            let fetched = folder::fetch(path, limits, &|_| {})?;
+            let problems = fetched.problems.len();
+            anyhow::ensure!(!fetched.pages.is_empty(), "{} holds no page (.md, .html)", path.display());
+            Ok(format!("{} pages, {problems} that cannot be read", fetched.pages.len()))
+        }
+        SourceKind::Git { url, branch, .. } => git::probe(url, branch.as_deref(), limits).await,
+        SourceKind::Site { start, prefix, .. } => site::probe(start, prefix, limits).await,
+    }
+}
+
 /// The address of a page below `base`.
 pub fn page_url(base: &Url, path: &str, style: LinkStyle) -> Url {
     let path = match style {

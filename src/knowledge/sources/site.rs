@@ -76,6 +76,12 @@ pub async fn fetch(
     Ok(fetched)
 }
 
+pub async fn probe(start: &Url, prefix: &Url, limits: &Limits) -> anyhow::Result<String> {
+    let response = client(prefix, limits)?.get(start.clone()).send().await.with_context(|| format!("reach {start}"))?;
+    anyhow::ensure!(response.status().is_success(), "{start} answers {}", response.status());
+    Ok(format!("{start} answers"))
+}
+
 fn client(prefix: &Url, limits: &Limits) -> anyhow::Result<Client> {
     let inside = prefix.clone();
     Client::builder()

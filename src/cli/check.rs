@@ -1,0 +1,123 @@
+//! `stationmaster check`: everything the files say, and whether what they name can be reached.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    config::{Config, Diagnostics, Server},
+    knowledge::sources::{self, Limits},
+    llm,
+    ops::understand,
+    store::Db,
+};
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Only read the files; reach for nothing
+    #[arg(long)]
+    offline: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was tried.
+struct Probe {
+    what: String,
+    result: Result<String, String>,
+}
+
+pub async fn run(config: Option<PathBuf>, check: Check) -> anyhow::Result<ExitCode> {
+    let loaded = Config::load(config);
+    let (config, findings) = match loaded {
+        Ok((config, findings)) => (Some(config), findings),
+        Err(findings) => (None, findings),
+    };
+    let probes = match &config {
+        Some(config) if !check.offline => probe(config).await,
+        _ => Vec::new(),
+    };
+    let failed = config.is_none() || probes.iter().any(|probe| probe.result.is_err());
+    if check.json {
+        let probes: Vec<_> = probes
+            .iter()
+            .map(|probe| match &probe.result {
+                Ok(text) => json!({ "what": probe.what, "ok": true, "detail": text }),
+                Err(text) => json!({ "what": probe.what, "ok": false, "detail": text }),
+            })
+            .collect();
+        println!("{}", json!({ "ok": !failed, "findings": findings.findings, "probes": probes }));
+    } else {
+        report(&findings, &probes, config.as_ref());
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn report(findings: &Diagnostics, probes: &[Probe], config: Option<&Config>) {
+    for finding in &findings.findings {
+        println!("{finding}");
+    }
+    for probe in probes {
+        match &probe.result {
+            Ok(text) => println!("ok     {}: {text}", probe.what),
+            Err(text) => println!("FAILED {}: {text}", probe.what),
+        }
+    }
+    if let Some(config) = config {
+        for platform in &config.platforms {
+            println!(
+                "{}: {} channels, {} people, {} capabilities, {} sources, {} curated answers",
+                platform.name,
+                platform.channels.len(),
+                platform.people.len(),
+                platform.capabilities.len(),
+                platform.sources.len(),
+                platform.answers.len()
+            );
+        }
+    }
+}
+
+async fn probe(config: &Config) -> Vec<Probe> {
+    let server: &Server = &config.server;
+    let mut probes = Vec::new();
+    let store = Db::open(&server.store.url).await;
+    probes.push(Probe {
+        what: "store".to_owned(),
+        result: store.map(|db| format!("{} opened, schema up to date", db.engine_name())).map_err(|error| format!("{error:#}")),
+    });
+    probes.push(Probe {
+        what: "embeddings".to_owned(),
+        result: match llm::embedder(&server.embeddings) {
+            Ok(None) => Ok("off".to_owned()),
+            Ok(Some(embedder)) => embedder
+                .embed(llm::Texts { whole: "a test".to_owned(), units: Vec::new() })
+                .await
+                .map(|vectors| format!("{} gives {} dimensions", embedder.id(), vectors.whole.dimensions()))
+                .map_err(|error| format!("{error:#}")),
+            Err(error) => Err(format!("{error:#}")),
+        },
+    });
+    probes.push(Probe {
+        what: "message examples".to_owned(),
+        result: understand::read_examples(&server.messages.examples)
+            .map(|examples| format!("{} read", examples.len()))
+            .map_err(|error| format!("{error:#}")),
+    });
+    let limits = Limits {
+        max_page_bytes: server.knowledge.max_page_bytes,
+        cache_folder: server.knowledge.cache_folder.clone(),
+        timeout: Duration::from_secs(server.knowledge.timeout_seconds),
+    };
+    for platform in &config.platforms {
+        for source in &platform.sources {
+            probes.push(Probe {
+                what: format!("{} › {} ({})", platform.name, source.id, source.kind.label()),
+                result: sources::probe(source, &limits).await.map_err(|error| format!("{error:#}")),
+            });
+        }
+    }
+    probes
+}

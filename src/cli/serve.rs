@@ -1,0 +1,138 @@
+//! `stationmaster serve`: the bot, until it is told to stop.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+
+use crate::{
+    app,
+    config::server::EmbeddingsKind,
+    jobs,
+    ops::{Core, sync, understand},
+    store, telemetry, web,
+};
+
+/// Jobs that run side by side.
+const WORKERS: usize = 4;
+/// How often schedules are looked at.
+const TICK: Duration = Duration::from_secs(30);
+/// Finished jobs are kept this long, for `why` and for whoever wonders.
+const KEEP_JOBS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Longest wait for work in hand after the signal to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+pub async fn run(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let (core, findings) = app::build(config).await?;
+    telemetry::start(&core.config.server.log);
+    for finding in &findings.findings {
+        eprintln!("{finding}");
+    }
+    let address = core.config.server.server.listen;
+    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+        format!("listen on {address}: is another Stationmaster running? Set server.listen to another port")
+    })?;
+    println!("{}", summary(&core));
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    tasks.spawn(train(Arc::clone(&core)));
+    tasks.spawn(tick(Arc::clone(&core), stop.clone()));
+    for _ in 0..WORKERS {
+        tasks.spawn(jobs::run(Arc::clone(&core), stop.clone()));
+    }
+    let server = {
+        let stop = stop.clone();
+        let core = Arc::clone(&core);
+        tokio::spawn(async move {
+            if let Err(error) = web::serve(listener, core, stop).await {
+                error!(error = %error, "Web server ended.");
+            }
+        })
+    };
+    wait_for_signal().await?;
+    info!("Stopping: work in hand is finished first.");
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+        warn!("Work in hand took too long; it goes on after the next start.");
+    }
+    server.abort();
+    core.db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(())
+}
+
+async fn train(core: Arc<Core>) {
+    match understand::train(&core.knowledge, &core.config.server.messages.examples).await {
+        Ok(classifier) => core.install_classifier(classifier),
+        Err(error) => error!(error = format!("{error:#}"), "Message classifier was not trained; rules of thumb serve."),
+    }
+}
+
+/// Schedules: syncs that are due, jobs that are old.
+async fn tick(core: Arc<Core>, stop: CancellationToken) {
+    // Everything is looked at once after a start, whatever the schedule says.
+    if let Err(error) = sync::sync_all_soon(&core).await {
+        error!(error = format!("{error:#}"), "Syncs were not planned.");
+    }
+    loop {
+        let done = async {
+            sync::plan_syncs(&core).await?;
+            let mut tx = core.db.write().await?;
+            let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);
+            store::jobs::prune(&mut tx, crate::clock::Timestamp::from_micros(before)).await?;
+            core.db.commit(tx).await?;
+            anyhow::Ok(())
+        };
+        if let Err(error) = done.await {
+            error!(error = format!("{error:#}"), "Schedules could not be read.");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
+
+/// What is on, what is off, and why, in a few lines.
+pub fn summary(core: &Core) -> String {
+    let server = &core.config.server;
+    let mut lines = vec![format!("Stationmaster {}", env!("CARGO_PKG_VERSION"))];
+    let mut line = |name: &str, text: String| lines.push(format!("  {name:<10} {text}"));
+    for platform in &core.config.platforms {
+        let state = match core.knowledge.index(&platform.id) {
+            Some(index) => format!("{} passages ready", index.len()),
+            None => "its pages are being read for the first time".to_owned(),
+        };
+        let sources = platform.sources.len();
+        let plural = if sources == 1 { "" } else { "s" };
+        line("platform", format!("{}: {sources} source{plural}, {state}", platform.name));
+    }
+    line("store", core.db.engine_name().to_owned());
+    line(
+        "search",
+        match server.embeddings.kind {
+            EmbeddingsKind::Local => "words and meaning (model in process, no network)".to_owned(),
+            EmbeddingsKind::Endpoint => format!("words and meaning ({})", server.embeddings.model),
+            EmbeddingsKind::Off => "words only; set embeddings.kind = \"local\" for meaning".to_owned(),
+        },
+    );
+    line("model", "off: answers are the pages' own words (language models come with a later version)".to_owned());
+    line("Slack", "off: the adapter comes with a later version".to_owned());
+    line("Discord", "off: the adapter comes with a later version".to_owned());
+    line(
+        "console",
+        if server.console.enabled { format!("{}/", server.public_url()) } else { "off: set console.enabled = true".to_owned() },
+    );
+    lines.join("\n")
+}

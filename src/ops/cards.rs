@@ -1,0 +1,216 @@
+//! Every message the bot writes, as a neutral card.
+
+use super::compose::Extract;
+use crate::{
+    chat::{Block, Button, ButtonStyle, Card, Form, FormField, FormFieldKind},
+    config::{Capability, Platform},
+    domain::{
+        answer::{RatingReason, Verdict},
+        ids::ActionId,
+    },
+};
+
+/// The buttons under an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerActions {
+    pub helpful: ActionId,
+    pub not_helpful: ActionId,
+    pub person: ActionId,
+    pub why: ActionId,
+}
+
+/// An answer, the closest pages, or the admission that there is nothing.
+pub fn answer(
+    verdict: Verdict,
+    extract: &Extract,
+    platform: &Platform,
+    capability: Option<&Capability>,
+    notes: &[String],
+    actions: AnswerActions,
+) -> Card {
+    let mut blocks = Vec::new();
+    match verdict {
+        Verdict::Answered => {}
+        Verdict::Suggested => blocks.push(text(
+            "I am not sure that the pages answer this. The closest I found:".to_owned(),
+        )),
+        Verdict::Abstained => blocks.push(text(format!(
+            "I found nothing in the {} pages that answers this, so I would rather not guess.",
+            platform.name
+        ))),
+    }
+    for note in notes {
+        blocks.push(Block::Note { markdown: note.clone(), warning: false });
+    }
+    for piece in &extract.pieces {
+        blocks.push(Block::Quote { markdown: piece.markdown.clone(), cite: piece.citation + 1 });
+    }
+    if !extract.citations.is_empty() {
+        blocks.push(Block::Citations {
+            items: extract.citations.iter().map(|(citation, _)| citation.clone()).collect(),
+        });
+    }
+    if verdict != Verdict::Answered {
+        blocks.push(Block::Note { markdown: who_to_ask(platform, capability), warning: false });
+    }
+    let person_style = if verdict == Verdict::Answered { ButtonStyle::Default } else { ButtonStyle::Primary };
+    let mut items = Vec::new();
+    if verdict != Verdict::Abstained {
+        items.push(button(actions.helpful, "Helpful", ButtonStyle::Default));
+        items.push(button(actions.not_helpful, "Not helpful", ButtonStyle::Default));
+    }
+    items.push(button(actions.person, "Get a person", person_style));
+    items.push(button(actions.why, "Why?", ButtonStyle::Default));
+    blocks.push(Block::Buttons { items });
+    Card { blocks }
+}
+
+/// An answer somebody wrote.
+pub fn curated(markdown: &str, extract: &Extract, note: Option<String>, actions: AnswerActions) -> Card {
+    let mut blocks = vec![text(markdown.to_owned())];
+    blocks.extend(note.map(|markdown| Block::Note { markdown, warning: true }));
+    if !extract.citations.is_empty() {
+        let items = extract.citations.iter().map(|(citation, _)| citation.clone()).collect();
+        blocks.push(Block::Citations { items });
+    }
+    blocks.push(Block::Buttons {
+        items: vec![
+            button(actions.helpful, "Helpful", ButtonStyle::Default),
+            button(actions.not_helpful, "Not helpful", ButtonStyle::Default),
+            button(actions.person, "Get a person", ButtonStyle::Default),
+            button(actions.why, "Why?", ButtonStyle::Default),
+        ],
+    });
+    Card { blocks }
+}
+
+fn text(markdown: String) -> Block {
+    Block::Text { markdown }
+}
+
+fn button(action: ActionId, label: &str, style: ButtonStyle) -> Button {
+    Button { action, label: label.to_owned(), style }
+}
+
+/// Who looks after the subject and where to find them.
+pub fn who_to_ask(platform: &Platform, capability: Option<&Capability>) -> String {
+    let mut line = match capability {
+        Some(capability) => format!(
+            "{} is looked after by {}. Ask in **#{}**",
+            capability.name, capability.owner, capability.channel
+        ),
+        None => format!("The {} team answers in **#{}**", platform.name, platform.support_channel),
+    };
+    if let Some(hours) = &platform.hours {
+        line.push_str(&format!(" ({}, {})", hours.text, hours.timezone));
+    }
+    line.push_str(", or press *Get a person*.");
+    line
+}
+
+/// What the bot is, for somebody who asks or says hello.
+pub fn help(platforms: &[&Platform]) -> Card {
+    let mut markdown = String::from(
+        "Hello, I am Stationmaster. Ask me about the platform in plain words and I answer from its own pages, with \
+         the place each piece comes from. When they do not say, I tell you so and whom to ask.\n",
+    );
+    for platform in platforms {
+        markdown.push_str(&format!("\n**{}**: {}\n", platform.name, platform.summary));
+        for example in platform.examples.iter().take(3) {
+            markdown.push_str(&format!("- {example}\n"));
+        }
+    }
+    markdown.push_str(
+        "\n*Helpful* and *Not helpful* under an answer reach the platform's owner. *Get a person* calls the team. \
+         *Why?* shows how I came to an answer. Secrets in a message are taken out before I keep it.",
+    );
+    Card::text(markdown)
+}
+
+pub fn you_are_welcome() -> Card {
+    Card::text("You are welcome.")
+}
+
+pub fn feedback_noted(platform: Option<&Platform>, kind: &str) -> Card {
+    let owner = platform.map_or("the platform's owner", Platform::owner_name);
+    Card::text(match kind {
+        "praise" => format!("Thank you, I pass that on to {owner}."),
+        "idea" => format!("Noted as an idea for {owner}, with your name on it."),
+        _ => format!("I am sorry about that. It is noted for {owner}, with your name on it."),
+    })
+}
+
+pub fn secret_warning(found: &[&str]) -> Card {
+    let what = found.join(" and a ");
+    Card::default().with(Block::Note {
+        markdown: format!(
+            "Your message held what looks like a {what}. I took it out before keeping anything, but the chat itself \
+             still shows it: delete the message and replace the secret."
+        ),
+        warning: true,
+    })
+}
+
+/// Asks which platform a question is about.
+pub fn which_platform(choices: &[(ActionId, String)]) -> Card {
+    Card {
+        blocks: vec![
+            text("Which platform is this about?".to_owned()),
+            Block::Buttons {
+                items: choices.iter().map(|(action, name)| button(*action, name, ButtonStyle::Default)).collect(),
+            },
+        ],
+    }
+}
+
+pub fn person_called(platform: &Platform, channel: &str, here: bool) -> Card {
+    let mut markdown = if here {
+        format!("I have asked the {} team to look at this thread.", platform.name)
+    } else {
+        format!("I have passed this to the {} team in **#{channel}**.", platform.name)
+    };
+    if let Some(hours) = &platform.hours {
+        markdown.push_str(&format!(" They answer {} ({}).", hours.text, hours.timezone));
+    }
+    Card::text(markdown)
+}
+
+/// What the people of a platform see when somebody needs them.
+pub fn person_wanted(name: &str, question: &str, origin: &str) -> Card {
+    let quoted: String = question.lines().take(12).map(|line| format!("> {}\n", super::compose::escape(line))).collect();
+    Card::text(format!("**{}** asks for a person{origin}:\n\n{quoted}", super::compose::escape(name)))
+}
+
+pub fn why(lines: &[String]) -> Card {
+    Card::text(lines.iter().map(|line| format!("- {line}\n")).collect::<String>())
+}
+
+/// Asks why an answer did not help.
+pub fn reason_form(action: ActionId) -> Form {
+    Form {
+        action,
+        title: "Why was this not helpful?".to_owned(),
+        fields: vec![
+            FormField {
+                id: "reason".to_owned(),
+                label: "Reason".to_owned(),
+                kind: FormFieldKind::Choice {
+                    options: RatingReason::ALL
+                        .iter()
+                        .map(|reason| (reason.id().to_owned(), reason.label().to_owned()))
+                        .collect(),
+                },
+                required: true,
+                max_length: 40,
+            },
+            FormField {
+                id: "comment".to_owned(),
+                label: "What would have helped? (optional)".to_owned(),
+                kind: FormFieldKind::Paragraph,
+                required: false,
+                max_length: 2000,
+            },
+        ],
+        submit: "Send".to_owned(),
+    }
+}

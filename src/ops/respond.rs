@@ -1,0 +1,581 @@
+//! From a stored message to what is said about it: an answer, a suggestion, or silence with a reason.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use serde_json::{Value as Json, json};
+use tracing::info;
+
+use super::{
+    Core,
+    cards::{self, AnswerActions},
+    compose::{self, Extract},
+    deliver,
+    search::{self, Found, Room},
+    work,
+};
+use crate::{
+    chat::Card,
+    config::{CuratedAnswer, Platform},
+    domain::{
+        answer::{Citation, Mode, Verdict},
+        embedding::{TextHash, Vectors},
+        ids::{ActionId, AnswerId, FeedbackId, QuestionId},
+        message::{ChannelMode, MessageKind},
+        people::Person,
+    },
+    llm::Guess,
+    store::{
+        self, Tx,
+        answers::{Answer, Question},
+        inbox::{ASKED_PLATFORM, Decision},
+        messages::Message,
+        requests::{Action, Feedback},
+    },
+};
+
+/// Characters of a message that are read; the rest is kept but not searched for.
+const READ_LIMIT: usize = 6000;
+/// A message nobody addressed to the bot is taken for a question from this probability on.
+const SURE_ENOUGH: f32 = 0.5;
+/// Another platform must be this much less on topic for a question to be sent to the first without asking.
+const PLATFORM_MARGIN: f64 = 0.15;
+
+/// What is to be done about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Plan {
+    Silent(&'static str),
+    Help,
+    Welcome,
+    Feedback { kind: &'static str, say_so: bool },
+    Answer,
+    /// Answer if the pages clearly do; otherwise explain what the bot is for.
+    AnswerOrHelp,
+}
+
+/// Everything that is known about a message when it is decided on.
+struct Situation {
+    message: Message,
+    person: Person,
+    platform: Option<Arc<Platform>>,
+    mode: Option<ChannelMode>,
+    /// Earlier words of the same person in the thread.
+    context: Option<String>,
+    /// A follow-up to an answer that the bot gave this person.
+    in_conversation: bool,
+    guess: Guess,
+    kind: MessageKind,
+}
+
+/// Handles a `respond` job. Runs any number of times with one effect.
+///
+/// # Errors
+/// When the store or the index fails; the job is then tried again.
+pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
+    let Some(message) = load(core, job).await? else { return Ok(()) };
+    let mut situation = assess(core, message).await?;
+    if let Some(named) = job.platform.as_deref() {
+        situation.platform = core.config.platform(named).cloned();
+    }
+    let plan = if job.platform.is_some() { Plan::Answer } else { plan(&situation) };
+    match plan {
+        Plan::Silent(reason) => conclude(core, &situation, "silent", json!({ "reason": reason }), None).await,
+        Plan::Help => {
+            let card = help_card(core, &situation);
+            conclude(core, &situation, "helped", json!({ "reason": "asked about the bot" }), Some(card)).await
+        }
+        Plan::Welcome => {
+            let card = cards::you_are_welcome();
+            conclude(core, &situation, "thanked", json!({ "reason": "thanks" }), Some(card)).await
+        }
+        Plan::Feedback { kind, say_so } => note_feedback(core, &situation, kind, say_so).await,
+        Plan::Answer => answer(core, &situation, false).await,
+        Plan::AnswerOrHelp => answer(core, &situation, true).await,
+    }
+}
+
+/// The message, unless it is gone, was edited since, or was decided on already.
+async fn load(core: &Core, job: &work::Respond) -> anyhow::Result<Option<Message>> {
+    let mut tx = core.db.read().await.context("open a transaction")?;
+    let Some(message) = store::messages::by_id(&mut tx, job.message).await.context("load the message")? else {
+        return Ok(None);
+    };
+    if message.deleted_at.is_some() || message.revision != job.revision {
+        return Ok(None);
+    }
+    let decided = store::inbox::decision(&mut tx, message.id).await.context("load the decision")?;
+    let open = match decided.filter(|decision| decision.revision == message.revision) {
+        None => true,
+        Some(decision) => job.platform.is_some() && decision.outcome == ASKED_PLATFORM,
+    };
+    Ok(open.then_some(message))
+}
+
+async fn assess(core: &Core, message: Message) -> anyhow::Result<Situation> {
+    let place = &message.place;
+    let person = core.config.person(&place.chat, &message.author, &message.author_name);
+    let channel = core.config.channel(&place.chat, &place.channel);
+    let (platform, mode) = match channel {
+        Some((platform, channel)) => (Some(Arc::clone(platform)), Some(channel.mode)),
+        None => (None, None),
+    };
+    let earlier = {
+        let mut tx = core.db.read().await.context("open a transaction")?;
+        store::messages::thread(&mut tx, &place.chat, &place.channel, message.thread_root(), None)
+            .await
+            .context("load the thread")?
+    };
+    let earlier: Vec<&Message> =
+        earlier.iter().filter(|other| other.id != message.id && other.created_at <= message.created_at).collect();
+    let in_conversation = is_follow_up(&message, &earlier);
+    let context = earlier
+        .iter()
+        .rev()
+        .filter(|other| !other.from_bot && other.author == message.author && other.deleted_at.is_none())
+        .map(|other| head(&other.text, 600))
+        .find(|text| !text.trim().is_empty());
+    let guess = guess(core, &message.text).await;
+    let kind = guess.kind();
+    Ok(Situation { person, platform, mode, context, in_conversation, guess, kind, message })
+}
+
+/// The bot answered this person in the thread, and nobody else has spoken since.
+fn is_follow_up(message: &Message, earlier: &[&Message]) -> bool {
+    if message.place.thread.is_none() {
+        return false;
+    }
+    let Some(answered) =
+        earlier.iter().rposition(|other| other.from_bot && other.about.is_some() && other.private_to.is_none())
+    else {
+        return false;
+    };
+    let asked_before = earlier[..answered].iter().any(|other| other.author == message.author);
+    let others_since = earlier[answered..].iter().any(|other| !other.from_bot && other.author != message.author);
+    asked_before && !others_since
+}
+
+fn head(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
+
+async fn guess(core: &Core, text: &str) -> Guess {
+    let text = head(text, READ_LIMIT);
+    match core.classifier() {
+        Some(classifier) => {
+            let vectors = core.knowledge.embed_question(&text, None).await.map(|vectors| vectors.whole);
+            classifier.classify(&text, &vectors.unwrap_or_else(|| Vectors::empty(0)))
+        }
+        None => rule_of_thumb(&text),
+    }
+}
+
+/// While the classifier is being trained: a question mark or a question word makes a question.
+fn rule_of_thumb(text: &str) -> Guess {
+    let lower = text.trim().to_lowercase();
+    let asks = lower.contains('?')
+        || ["how", "what", "why", "where", "when", "which", "who", "can ", "is ", "does "]
+            .iter()
+            .any(|word| lower.starts_with(word));
+    let mut probabilities = [0.02; MessageKind::ALL.len()];
+    probabilities[MessageKind::Question.index()] = if asks { 0.84 } else { 0.3 };
+    Guess { probabilities }
+}
+
+/// What to do: by who was addressed, the channel's mode, and the kind of the message.
+fn plan(situation: &Situation) -> Plan {
+    let Situation { message, mode, in_conversation, guess, kind, .. } = situation;
+    let text = message.text.trim();
+    let sure = guess.probability(*kind) >= SURE_ENOUGH;
+    if !text.chars().any(char::is_alphanumeric) {
+        return if message.addressed { Plan::Help } else { Plan::Silent("there are no words in it") };
+    }
+    if message.addressed {
+        return match kind {
+            MessageKind::BotHelp if sure => Plan::Help,
+            MessageKind::Thanks if sure => Plan::Welcome,
+            MessageKind::Chatter if sure => Plan::AnswerOrHelp,
+            kind => match kind.feedback() {
+                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
+                _ => Plan::Answer,
+            },
+        };
+    }
+    if text.starts_with('@') {
+        return Plan::Silent("it is addressed to somebody else");
+    }
+    if *in_conversation {
+        return match kind {
+            MessageKind::Thanks => Plan::Welcome,
+            MessageKind::Chatter if sure => Plan::Silent("it is talk, not a follow-up question"),
+            kind => match kind.feedback() {
+                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
+                _ => Plan::Answer,
+            },
+        };
+    }
+    if message.place.thread.is_some() {
+        return Plan::Silent("people are talking in this thread, and nobody addressed me");
+    }
+    match mode {
+        None => Plan::Silent("no platform lists this channel, and nobody addressed me"),
+        Some(ChannelMode::Mention) => Plan::Silent("in this channel I speak only when mentioned (mode: mention)"),
+        Some(ChannelMode::Questions) => match kind {
+            MessageKind::Question if sure => Plan::Answer,
+            MessageKind::Question => Plan::Silent("it may be a question, but I am not sure enough to step in"),
+            kind => match kind.feedback() {
+                Some(kind) if sure => Plan::Feedback { kind, say_so: false },
+                _ => Plan::Silent("it is not a question, and here I answer questions only (mode: questions)"),
+            },
+        },
+        Some(ChannelMode::All) => match kind {
+            kind if kind.wants_an_answer() && sure => Plan::Answer,
+            MessageKind::BotHelp if sure => Plan::Help,
+            kind => match kind.feedback() {
+                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
+                _ => Plan::Silent("it is talk between people"),
+            },
+        },
+    }
+}
+
+/// The decision with what every decision records.
+fn decision(core: &Core, situation: &Situation, outcome: &str, detail: Json) -> Decision {
+    let message = &situation.message;
+    let mut trace = json!({
+        "kind": situation.kind.id(),
+        "kind_probability": f64::from(situation.guess.probability(situation.kind)),
+        "addressed": message.addressed,
+        "follow_up": situation.in_conversation,
+        "mode": situation.mode.map(ChannelMode::id),
+        "platform": situation.platform.as_ref().map(|platform| platform.id.clone()),
+    });
+    if let (Json::Object(trace), Json::Object(detail)) = (&mut trace, detail) {
+        trace.extend(detail);
+    }
+    Decision {
+        message: message.id,
+        revision: message.revision,
+        kind: Some(situation.kind),
+        outcome: outcome.to_owned(),
+        trace,
+        decided_at: core.clock.now(),
+    }
+}
+
+/// Records a decision that is no answer, with the card it calls for.
+async fn conclude(
+    core: &Core,
+    situation: &Situation,
+    outcome: &str,
+    detail: Json,
+    card: Option<Card>,
+) -> anyhow::Result<()> {
+    let mut tx = core.db.write().await.context("open a transaction")?;
+    if !store::inbox::decide(&mut tx, &decision(core, situation, outcome, detail)).await? {
+        return Ok(());
+    }
+    retract_answer(core, &mut tx, situation, card.as_ref()).await?;
+    if let Some(card) = card
+        && situation.message.revision == 1
+    {
+        deliver::say(core, &mut tx, &situation.message, None, None, &card).await?;
+    }
+    core.db.commit(tx).await.context("commit the decision")?;
+    info!(message.id = %situation.message.id, message.outcome = outcome, "Message decided: {outcome}.");
+    Ok(())
+}
+
+/// After an edit turned a question into something else, the answer that stands is replaced.
+async fn retract_answer(core: &Core, tx: &mut Tx, situation: &Situation, card: Option<&Card>) -> anyhow::Result<()> {
+    let Some(question) = store::answers::question_of_message(tx, situation.message.id).await? else { return Ok(()) };
+    let Some(posted) = store::messages::answering(tx, question.id).await? else { return Ok(()) };
+    let gone = Card::text("The question was changed, so the answer was taken back.");
+    deliver::replace(core, tx, &posted, card.unwrap_or(&gone)).await
+}
+
+fn help_card(core: &Core, situation: &Situation) -> Card {
+    let platforms: Vec<&Platform> = match &situation.platform {
+        Some(platform) => vec![platform],
+        None => core.config.platforms.iter().map(AsRef::as_ref).collect(),
+    };
+    cards::help(&platforms)
+}
+
+async fn note_feedback(core: &Core, situation: &Situation, kind: &str, say_so: bool) -> anyhow::Result<()> {
+    let message = &situation.message;
+    let platform = situation.platform.clone().or_else(|| only_platform(core));
+    let mut tx = core.db.write().await.context("open a transaction")?;
+    let detail = json!({ "reason": "kept as feedback for the platform's owner", "feedback": kind });
+    if !store::inbox::decide(&mut tx, &decision(core, situation, "recorded", detail)).await? {
+        return Ok(());
+    }
+    let feedback = Feedback {
+        id: FeedbackId::new(&*core.clock),
+        message: message.id,
+        platform: platform.as_ref().map(|platform| platform.id.clone()),
+        person: situation.person.id.clone(),
+        kind: kind.to_owned(),
+        text: message.text.clone(),
+        said_at: message.created_at,
+    };
+    store::requests::record_feedback(&mut tx, &feedback).await.context("record the feedback")?;
+    if say_so && message.revision == 1 {
+        let card = cards::feedback_noted(platform.as_deref(), kind);
+        deliver::say(core, &mut tx, message, None, None, &card).await?;
+    }
+    core.db.commit(tx).await.context("commit the feedback")
+}
+
+fn only_platform(core: &Core) -> Option<Arc<Platform>> {
+    match core.config.platforms.as_slice() {
+        [one] => Some(Arc::clone(one)),
+        _ => None,
+    }
+}
+
+/// The platform a question goes to, with what was found there.
+enum Target {
+    Found(Arc<Platform>, Box<Found>),
+    /// A platform whose index is not there yet.
+    NotReady(Arc<Platform>),
+    Ask(Vec<Arc<Platform>>),
+}
+
+async fn target(core: &Core, situation: &Situation, text: &str) -> anyhow::Result<Target> {
+    let message = &situation.message;
+    let channel = core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| channel);
+    let room = match (message.direct, channel) {
+        (true, _) => Room::Direct,
+        (false, Some(channel)) => Room::Channel(channel),
+        (false, None) => Room::Unlisted,
+    };
+    let context = situation.context.as_deref();
+    if let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) {
+        let found = search::search(core, &platform, &situation.person, room, text, context).await?;
+        return Ok(match found {
+            Some(found) => Target::Found(platform, Box::new(found)),
+            None => Target::NotReady(platform),
+        });
+    }
+    let mut candidates = Vec::new();
+    for platform in &core.config.platforms {
+        if let Some(found) = search::search(core, platform, &situation.person, room, text, context).await? {
+            candidates.push((Arc::clone(platform), found));
+        }
+    }
+    candidates.sort_by(|a, b| b.1.judgement.topical.total_cmp(&a.1.judgement.topical));
+    let named = candidates.iter().position(|(platform, _)| names(text, &platform.name));
+    let clear = match candidates.as_slice() {
+        [] => return Ok(Target::NotReady(Arc::clone(&core.config.platforms[0]))),
+        [_] => true,
+        [first, second, ..] => first.1.judgement.topical - second.1.judgement.topical >= PLATFORM_MARGIN,
+    };
+    match named.or_else(|| clear.then_some(0)) {
+        Some(place) => {
+            let (platform, found) = candidates.swap_remove(place);
+            Ok(Target::Found(platform, Box::new(found)))
+        }
+        None => Ok(Target::Ask(core.config.platforms.clone())),
+    }
+}
+
+/// Does the text say the platform's name?
+fn names(text: &str, name: &str) -> bool {
+    let name = name.to_lowercase();
+    text.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| word == name)
+}
+
+async fn answer(core: &Core, situation: &Situation, or_help: bool) -> anyhow::Result<()> {
+    let text = head(&situation.message.text, READ_LIMIT);
+    match target(core, situation, &text).await? {
+        Target::NotReady(platform) => {
+            let card = Card::text(format!(
+                "I am still reading the {} pages for the first time. Ask again in a minute.",
+                platform.name
+            ));
+            conclude(core, situation, "not_ready", json!({ "reason": "the index is not built yet" }), Some(card)).await
+        }
+        Target::Ask(platforms) => ask_platform(core, situation, &platforms).await,
+        Target::Found(platform, found) => {
+            let curated = platform.answers.iter().find(|answer| answer.matches(&text)).cloned();
+            if or_help && curated.is_none() && found.judgement.verdict != Verdict::Answered {
+                let card = help_card(core, situation);
+                let detail = json!({ "reason": "a greeting or talk, and no page clearly answers it" });
+                return conclude(core, situation, "helped", detail, Some(card)).await;
+            }
+            settle(core, situation, &platform, &found, curated.as_ref(), &text).await
+        }
+    }
+}
+
+async fn ask_platform(core: &Core, situation: &Situation, platforms: &[Arc<Platform>]) -> anyhow::Result<()> {
+    let mut tx = core.db.write().await.context("open a transaction")?;
+    let detail = json!({ "reason": "several platforms could be meant" });
+    if !store::inbox::decide(&mut tx, &decision(core, situation, ASKED_PLATFORM, detail)).await? {
+        return Ok(());
+    }
+    let mut choices = Vec::new();
+    for platform in platforms {
+        let id = action(core, &mut tx, "platform", situation.message.id.uuid(), Some(&platform.id)).await?;
+        choices.push((id, platform.name.clone()));
+    }
+    deliver::say(core, &mut tx, &situation.message, None, None, &cards::which_platform(&choices)).await?;
+    core.db.commit(tx).await.context("commit the question back")
+}
+
+async fn action(
+    core: &Core,
+    tx: &mut Tx,
+    verb: &str,
+    subject: uuid::Uuid,
+    argument: Option<&str>,
+) -> anyhow::Result<ActionId> {
+    let action = Action {
+        id: ActionId::new(&*core.clock),
+        verb: verb.to_owned(),
+        subject,
+        argument: argument.map(str::to_owned),
+        created_at: core.clock.now(),
+    };
+    store::requests::insert_action(tx, &action).await.context("store a button")?;
+    Ok(action.id)
+}
+
+/// What is going to be said, before it is stored.
+struct Draft {
+    verdict: Verdict,
+    mode: Mode,
+    confidence: f64,
+    extract: Extract,
+    curated: Option<CuratedAnswer>,
+    notes: Vec<String>,
+}
+
+fn draft(core: &Core, situation: &Situation, found: &Found, curated: Option<&CuratedAnswer>) -> Draft {
+    let shape = core.shape();
+    if let Some(curated) = curated {
+        let citation = Citation {
+            source: "answers".to_owned(),
+            path: curated.id.clone(),
+            title: curated.title.clone(),
+            headings: Vec::new(),
+            url: curated.url.clone().unwrap_or_default(),
+            age: None,
+        };
+        let citations =
+            if curated.url.is_some() { vec![(citation, TextHash::of(&curated.markdown))] } else { Vec::new() };
+        return Draft {
+            verdict: Verdict::Answered,
+            mode: Mode::Curated,
+            confidence: 1.0,
+            extract: Extract { pieces: Vec::new(), citations },
+            curated: Some(curated.clone()),
+            notes: Vec::new(),
+        };
+    }
+    let question = found.query.vectors.as_ref();
+    let mut notes = Vec::new();
+    if situation.message.text.chars().count() > READ_LIMIT {
+        notes.push(format!("Your message is long: I read its first {READ_LIMIT} characters."));
+    }
+    let verdict = if found.ranking.hits.is_empty() { Verdict::Abstained } else { found.judgement.verdict };
+    let extract = match verdict {
+        Verdict::Answered => {
+            let mut extract = compose::extract(&found.index, &found.ranking, question, shape);
+            if let Some(clash) = compose::contradiction(&found.index, &found.ranking, question, shape) {
+                notes.push("These pages do not agree. The one reviewed last comes first.".to_owned());
+                extract = clash;
+            }
+            extract
+        }
+        Verdict::Suggested => compose::closest(&found.index, &found.ranking, question, shape),
+        Verdict::Abstained => Extract::default(),
+    };
+    Draft { verdict, mode: Mode::Extractive, confidence: found.judgement.confidence, extract, curated: None, notes }
+}
+
+/// Stores question, answer, citations and buttons, and enqueues the card.
+async fn settle(
+    core: &Core,
+    situation: &Situation,
+    platform: &Platform,
+    found: &Found,
+    curated: Option<&CuratedAnswer>,
+    text: &str,
+) -> anyhow::Result<()> {
+    let message = &situation.message;
+    let draft = draft(core, situation, found, curated);
+    let capability = platform.capability_for(text);
+    let mut trace = serde_json::to_value(&found.trace).context("write the trace")?;
+    if let Some(curated) = &draft.curated {
+        trace["curated"] = json!(curated.id);
+    }
+    let now = core.clock.now();
+    let mut tx = core.db.write().await.context("open a transaction")?;
+    let detail = json!({ "verdict": draft.verdict.id(), "answer_mode": draft.mode.id(), "search": trace });
+    if !store::inbox::decide(&mut tx, &decision(core, situation, draft.verdict.id(), detail)).await? {
+        return Ok(());
+    }
+    let question = Question {
+        id: QuestionId::new(&*core.clock),
+        message: message.id,
+        platform: Some(platform.id.clone()),
+        asker: message.author.clone(),
+        text: message.text.clone(),
+        context: situation.context.clone(),
+        asked_at: message.created_at,
+    };
+    let question = store::answers::ask(&mut tx, &question).await.context("store the question")?;
+    let id = AnswerId::new(&*core.clock);
+    let actions = AnswerActions {
+        helpful: action(core, &mut tx, "helpful", id.uuid(), None).await?,
+        not_helpful: action(core, &mut tx, "not_helpful", id.uuid(), None).await?,
+        person: action(core, &mut tx, "person", question.uuid(), capability.map(|it| it.id.as_str())).await?,
+        why: action(core, &mut tx, "why", message.id.uuid(), None).await?,
+    };
+    let card = match &draft.curated {
+        Some(curated) => {
+            let overdue = (curated.review_by < now).then(|| {
+                format!("{} promised to review this answer by {}.", curated.owner, curated.review_by.to_jiff().strftime("%Y-%m-%d"))
+            });
+            cards::curated(&curated.markdown, &draft.extract, overdue, actions)
+        }
+        None => cards::answer(draft.verdict, &draft.extract, platform, capability, &draft.notes, actions),
+    };
+    let answer = Answer {
+        id,
+        question,
+        revision: message.revision,
+        verdict: draft.verdict,
+        mode: draft.mode,
+        confidence: draft.confidence,
+        text: card.to_markdown(),
+        trace,
+        prompt_version: None,
+        index_version: found.index.version().to_owned(),
+        latency_ms: i64::try_from(now.since(message.changed_at).as_millis()).unwrap_or(i64::MAX),
+        answered_at: now,
+        superseded_at: None,
+    };
+    store::answers::insert(&mut tx, &answer, &draft.extract.citations).await.context("store the answer")?;
+    match store::messages::answering(&mut tx, question).await.context("find the earlier answer")? {
+        Some(posted) => deliver::replace(core, &mut tx, &posted, &card).await?,
+        None => {
+            deliver::say(core, &mut tx, message, Some(question), None, &card).await?;
+        }
+    }
+    core.db.commit(tx).await.context("commit the answer")?;
+    info!(answer.id = %id, answer.verdict = draft.verdict.id(), answer.latency_ms = answer.latency_ms, "Question answered.");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_named_by_whole_words() {
+        assert!(names("how do I log in to Trellis?", "trellis"));
+        assert!(!names("the trellises", "Trellis"));
+    }
+}

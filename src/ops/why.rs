@@ -1,0 +1,98 @@
+//! The reasons behind an answer or a silence, in words.
+
+use serde_json::Value as Json;
+
+use crate::{
+    domain::ids::MessageId,
+    store::{self, Tx},
+};
+
+/// Lines that explain what became of a message.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn explain(tx: &mut Tx, message: MessageId) -> store::Result<Vec<String>> {
+    let Some(decision) = store::inbox::decision(tx, message).await? else {
+        return Ok(vec!["The message is stored and waits for its turn.".to_owned()]);
+    };
+    let trace = &decision.trace;
+    let mut lines = Vec::new();
+    let kind = trace["kind"].as_str().unwrap_or("unknown").replace('_', " ");
+    lines.push(format!("I took the message for: {kind} ({} sure).", percent(&trace["kind_probability"])));
+    lines.push(addressed(trace));
+    let outcome = match decision.outcome.as_str() {
+        "answered" => "I answered it from the pages.",
+        "suggested" => "I showed the closest pages without claiming that they answer it.",
+        "abstained" => "I abstained: the pages are about something else.",
+        "silent" => "I stayed silent.",
+        "helped" => "I explained what I am for.",
+        "thanked" => "I acknowledged the thanks.",
+        "recorded" => "I kept it as feedback.",
+        "asked_platform" => "I asked which platform is meant.",
+        "not_ready" => "My index was not built yet.",
+        other => other,
+    };
+    lines.push(outcome.to_owned());
+    if let Some(reason) = trace["reason"].as_str() {
+        lines.push(format!("Reason: {reason}."));
+    }
+    if trace["search"].is_object() {
+        lines.extend(search_lines(&trace["search"]));
+    }
+    Ok(lines)
+}
+
+fn addressed(trace: &Json) -> String {
+    let place = match trace["mode"].as_str() {
+        Some(mode) => format!("the channel's mode is {mode}"),
+        None => "no platform lists the channel".to_owned(),
+    };
+    let how = if trace["addressed"] == true {
+        "It was said to me"
+    } else if trace["follow_up"] == true {
+        "It follows my answer in the thread"
+    } else {
+        "Nobody addressed me"
+    };
+    format!("{how}; {place}.")
+}
+
+fn search_lines(search: &Json) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(curated) = search["curated"].as_str() {
+        lines.push(format!("The curated answer {curated} matches, and curated answers come first."));
+    }
+    let sources: Vec<&str> = search["readable"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let left_out = search["left_out"].as_u64().unwrap_or(0);
+    let mut line = format!("Platform {}; sources read here: {}", search["platform"].as_str().unwrap_or("?"), sources.join(", "));
+    if left_out > 0 {
+        line.push_str(&format!("; {left_out} left out, because not everyone here may read them"));
+    }
+    lines.push(line + ".");
+    lines.push(format!(
+        "Index {}: {} passages, {} of them with vectors; {}.",
+        search["index"].as_str().unwrap_or("?"),
+        search["passages"],
+        search["embedded"],
+        if search["semantic"] == true { "searched by words and meaning" } else { "searched by words only" }
+    ));
+    if let Some(read_as) = search["read_as"].as_str() {
+        lines.push(format!("I read the question as: {}.", super::compose::escape(read_as.trim_end_matches(['.', '?', '!']))));
+    }
+    if search["context"] == true {
+        lines.push("What the same person said before in the thread was searched with it.".to_owned());
+    }
+    let judgement = &search["judgement"];
+    lines.push(format!(
+        "On topic: {} (below {} I abstain). First page answers it: {} (from {} on I say so).",
+        percent(&judgement["topical"]),
+        percent(&judgement["topical_at"]),
+        percent(&judgement["confidence"]),
+        percent(&judgement["answer_at"]),
+    ));
+    lines
+}
+
+fn percent(value: &Json) -> String {
+    format!("{:.0} %", value.as_f64().unwrap_or(0.0) * 100.0)
+}

@@ -1,0 +1,84 @@
+//! The web server: the console, the pages it cites, and a health check.
+
+mod console;
+mod pages;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::ops::Core;
+
+/// Largest request body: a message of 40,000 characters of four bytes, and some air.
+const MAX_BODY: usize = 200_000;
+const POLICY: &str =
+    "default-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// Every route that is on.
+pub fn router(core: Arc<Core>) -> Router {
+    let mut router = Router::new().route("/health", get(health));
+    if core.config.server.console.enabled {
+        router = router
+            .merge(console::routes())
+            .merge(pages::routes())
+            .layer(middleware::from_fn_with_state(Arc::clone(&core), only_from_here));
+    }
+    let fixed = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    router
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, POLICY))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::REFERRER_POLICY, "same-origin"))
+        .with_state(core)
+}
+
+/// Serves until told to stop. Open event streams are cut.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: tokio::net::TcpListener, core: Arc<Core>, stop: CancellationToken) -> std::io::Result<()> {
+    tokio::select! {
+        served = axum::serve(listener, router(core)) => served,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+async fn health(State(core): State<Arc<Core>>) -> Response {
+    match core.db.read().await {
+        Ok(_) => (StatusCode::OK, "ok\n").into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read\n").into_response(),
+    }
+}
+
+/// The console has no login, so a foreign page in the same browser must not reach it: requests name this server as
+/// their host, and ones that change something come from its own pages.
+async fn only_from_here(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !is_ours(&core, host) {
+        return (StatusCode::MISDIRECTED_REQUEST, "this server does not answer to that name\n").into_response();
+    }
+    if request.method() != Method::GET
+        && let Some(origin) = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok())
+        && origin.split_once("://").is_none_or(|(_, origin)| origin != host)
+    {
+        return (StatusCode::FORBIDDEN, "the request comes from another page\n").into_response();
+    }
+    next.run(request).await
+}
+
+fn is_ours(core: &Core, host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.contains(']') { host } else { name });
+    let public = url::Url::parse(&core.config.server.public_url()).ok();
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+        || name == core.config.server.server.listen.ip().to_string()
+        || public.is_some_and(|url| url.host_str() == Some(name))
+}
