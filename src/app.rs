@@ -9,7 +9,7 @@ use crate::{
     clock::{SharedClock, SystemClock},
     config::{Config, Diagnostics},
     console::{self, Console},
-    llm,
+    llm::{self, Embedder},
     ops::{Core, knowledge_base::KnowledgeBase, sync},
     retrieval::Gate,
     store::Db,
@@ -20,18 +20,23 @@ use crate::{
 /// # Errors
 /// All findings of the configuration, or what could not be opened.
 pub async fn build(file: Option<PathBuf>) -> anyhow::Result<(Arc<Core>, Diagnostics)> {
-    let (config, findings) = Config::load(file).map_err(|findings| anyhow::anyhow!("the configuration has errors\n{findings}"))?;
-    let core = assemble(config, Arc::new(SystemClock)).await?;
+    let (config, findings) =
+        Config::load(file).map_err(|findings| anyhow::anyhow!("the configuration has errors\n{findings}"))?;
+    let embedder = llm::embedder(&config.server.embeddings).context("load the embedding model")?;
+    let core = assemble(config, Arc::new(SystemClock), embedder).await?;
     Ok((core, findings))
 }
 
-/// As [`build`], with configuration and clock given.
+/// As [`build`], with configuration, clock and embedding model given.
 ///
 /// # Errors
-/// When the store or the embedding model cannot be opened.
-pub async fn assemble(config: Config, clock: SharedClock) -> anyhow::Result<Arc<Core>> {
+/// When the store cannot be opened.
+pub async fn assemble(
+    config: Config,
+    clock: SharedClock,
+    embedder: Option<Arc<dyn Embedder>>,
+) -> anyhow::Result<Arc<Core>> {
     let db = Db::open(&config.server.store.url).await?;
-    let embedder = llm::embedder(&config.server.embeddings).context("load the embedding model")?;
     let mut chats: BTreeMap<&'static str, Arc<dyn Platform>> = BTreeMap::new();
     chats.insert(console::NAME, Arc::new(Console));
     let core = Core {

@@ -1,3 +1,5 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
 pub mod app;
 pub mod chat;
 pub mod cli;

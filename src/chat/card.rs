@@ -80,9 +80,9 @@ impl Card {
                 Block::Note { markdown, warning } => {
                     parts.push(format!("{}{}", if *warning { "⚠ " } else { "" }, markdown.trim()));
                 }
-                Block::Citations { items } => parts.push(
-                    (1..).zip(items).map(|(n, item)| citation_line(n, item)).collect::<Vec<_>>().join("\n"),
-                ),
+                Block::Citations { items } => {
+                    parts.push((1..).zip(items).map(|(n, item)| citation_line(n, item)).collect::<Vec<_>>().join("\n"));
+                }
                 Block::Buttons { .. } => {}
             }
         }
@@ -128,6 +128,8 @@ pub struct FormField {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FormFieldKind {
     /// Pairs of value and label.
-    Choice { options: Vec<(String, String)> },
+    Choice {
+        options: Vec<(String, String)>,
+    },
     Paragraph,
 }

@@ -45,7 +45,11 @@ pub async fn run(config: Option<PathBuf>, ask: Ask) -> anyhow::Result<ExitCode> 
         eprintln!("{finding}");
     }
     if let Some(platform) = &ask.platform {
-        anyhow::ensure!(core.config.platform(platform).is_some(), "there is no platform {platform}; there are: {}", platforms(&core));
+        anyhow::ensure!(
+            core.config.platform(platform).is_some(),
+            "there is no platform {platform}; there are: {}",
+            platforms(&core)
+        );
     }
     let people = console::people(&core.config);
     let person = match &ask.person {

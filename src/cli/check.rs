@@ -86,7 +86,9 @@ async fn probe(config: &Config) -> Vec<Probe> {
     let store = Db::open(&server.store.url).await;
     probes.push(Probe {
         what: "store".to_owned(),
-        result: store.map(|db| format!("{} opened, schema up to date", db.engine_name())).map_err(|error| format!("{error:#}")),
+        result: store
+            .map(|db| format!("{} opened, schema up to date", db.engine_name()))
+            .map_err(|error| format!("{error:#}")),
     });
     probes.push(Probe {
         what: "embeddings".to_owned(),

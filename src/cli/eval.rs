@@ -25,10 +25,10 @@ use crate::{
     },
     llm::{self, Classifier, Confusion, Example, Guess},
     ops::{
-        understand,
         compose::Shape,
         evaluate::{self, CorpusLine},
         knowledge_base::KnowledgeBase,
+        understand,
     },
     retrieval::Gate,
     store::Db,

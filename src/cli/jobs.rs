@@ -42,7 +42,10 @@ pub async fn run(config: Option<PathBuf>, jobs: Jobs) -> anyhow::Result<ExitCode
                 for job in store::jobs::in_state(&mut tx, state, 200).await? {
                     let error = job.last_error.unwrap_or_default();
                     if json {
-                        println!("{}", json!({ "id": job.id, "kind": job.kind, "state": state, "attempts": job.attempts, "error": error }));
+                        println!(
+                            "{}",
+                            json!({ "id": job.id, "kind": job.kind, "state": state, "attempts": job.attempts, "error": error })
+                        );
                     } else {
                         println!("{}  {state:<6} {:<8} tried {}×  {error}", job.id, job.kind, job.attempts);
                     }

@@ -7,8 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::{
-    app,
-    console,
+    app, console,
     domain::people::Person,
     ops::{
         Core,
@@ -100,7 +99,10 @@ async fn sync_now(core: &Arc<Core>, only: Option<&str>, json: bool) -> anyhow::R
                 Err(error) => {
                     failed = true;
                     if json {
-                        println!("{}", json!({ "platform": platform.id, "source": source.id, "error": format!("{error:#}") }));
+                        println!(
+                            "{}",
+                            json!({ "platform": platform.id, "source": source.id, "error": format!("{error:#}") })
+                        );
                     }
                     eprintln!("{} › {} failed, its old pages serve on: {error:#}", platform.name, source.id);
                 }
@@ -182,7 +184,10 @@ async fn status(core: &Core, json: bool) -> anyhow::Result<ExitCode> {
                 );
                 continue;
             }
-            let when = state.synced_at.map_or_else(|| "never read".to_owned(), |at| format!("read {}", at.to_jiff().strftime("%Y-%m-%d %H:%M UTC")));
+            let when = state.synced_at.map_or_else(
+                || "never read".to_owned(),
+                |at| format!("read {}", at.to_jiff().strftime("%Y-%m-%d %H:%M UTC")),
+            );
             println!(
                 "{} › {} ({}, for {}): {count} pages, {passages} passages, {when}",
                 platform.name,
@@ -195,7 +200,13 @@ async fn status(core: &Core, json: bool) -> anyhow::Result<ExitCode> {
             }
         }
         if !json && let Some(index) = core.knowledge.index(&platform.id) {
-            println!("{}: {} of {} passages have vectors, index {}", platform.name, index.embedded(), index.len(), index.version());
+            println!(
+                "{}: {} of {} passages have vectors, index {}",
+                platform.name,
+                index.embedded(),
+                index.len(),
+                index.version()
+            );
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -246,7 +257,11 @@ async fn find(
         let s = hit.signals;
         println!(
             "      words {:.1}, meaning {:.2}, best sentence {:.2}, tokens {:.2}, terms found {:.0} %",
-            s.lexical, s.dense, s.sentence, s.tokens, s.coverage * 100.0
+            s.lexical,
+            s.dense,
+            s.sentence,
+            s.tokens,
+            s.coverage * 100.0
         );
     }
     Ok(ExitCode::SUCCESS)

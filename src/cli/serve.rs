@@ -19,7 +19,7 @@ const WORKERS: usize = 4;
 /// How often schedules are looked at.
 const TICK: Duration = Duration::from_secs(30);
 /// Finished jobs are kept this long, for `why` and for whoever wonders.
-const KEEP_JOBS: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEEP_JOBS: Duration = Duration::from_hours(168);
 /// Longest wait for work in hand after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -132,7 +132,11 @@ pub fn summary(core: &Core) -> String {
     line("Discord", "off: the adapter comes with a later version".to_owned());
     line(
         "console",
-        if server.console.enabled { format!("{}/", server.public_url()) } else { "off: set console.enabled = true".to_owned() },
+        if server.console.enabled {
+            format!("{}/", server.public_url())
+        } else {
+            "off: set console.enabled = true".to_owned()
+        },
     );
     lines.join("\n")
 }

@@ -415,7 +415,11 @@ impl Checker<'_> {
     fn known_channel(&mut self, channel: &Spanned<String>, known: &BTreeSet<String>) {
         if !known.contains(&channel.value) {
             let names = known.iter().cloned().collect::<Vec<_>>().join(", ");
-            self.error(channel, format!("the channel {} is not in channels", channel.value), format!("there are: {names}"));
+            self.error(
+                channel,
+                format!("the channel {} is not in channels", channel.value),
+                format!("there are: {names}"),
+            );
         }
     }
 

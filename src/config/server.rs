@@ -234,8 +234,7 @@ fn apply_variable(table: &mut toml::Table, name: &str, value: &str, findings: &m
     let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { return };
     let lower = rest.to_lowercase();
     let Some((section, key)) = lower.split_once('_') else { return };
-    let Some(slot) =
-        table.get_mut(section).and_then(toml::Value::as_table_mut).and_then(|keys| keys.get_mut(key))
+    let Some(slot) = table.get_mut(section).and_then(toml::Value::as_table_mut).and_then(|keys| keys.get_mut(key))
     else {
         return;
     };
@@ -243,9 +242,9 @@ fn apply_variable(table: &mut toml::Table, name: &str, value: &str, findings: &m
         toml::Value::String(_) => Some(toml::Value::String(value.to_owned())),
         toml::Value::Integer(_) => value.parse().ok().map(toml::Value::Integer),
         toml::Value::Boolean(_) => value.parse().ok().map(toml::Value::Boolean),
-        toml::Value::Array(_) => Some(toml::Value::Array(
-            value.split(',').map(|item| toml::Value::String(item.trim().to_owned())).collect(),
-        )),
+        toml::Value::Array(_) => {
+            Some(toml::Value::Array(value.split(',').map(|item| toml::Value::String(item.trim().to_owned())).collect()))
+        }
         _ => None,
     };
     match parsed {
@@ -281,8 +280,7 @@ mod tests {
         let environment: Vec<_> = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let mut findings = Diagnostics::default();
         let server = Server::load_from(file.map(|_| path.as_path()), &environment, &mut findings);
-        let lines =
-            findings.findings.iter().map(|f| format!("{}: {}", f.line.unwrap_or(0), f.message)).collect();
+        let lines = findings.findings.iter().map(|f| format!("{}: {}", f.line.unwrap_or(0), f.message)).collect();
         (server, lines)
     }
 

@@ -74,8 +74,7 @@ fn block(block: &Block, viewer: &str, pages: &str) -> Json {
             json!({ "type": "note", "html": html(markdown), "tone": if *warning { "warning" } else { "info" } })
         }
         Block::Citations { items } => {
-            let items: Vec<Json> =
-                (1..).zip(items).map(|(n, item)| citation(n, item, viewer, pages)).collect();
+            let items: Vec<Json> = (1..).zip(items).map(|(n, item)| citation(n, item, viewer, pages)).collect();
             json!({ "type": "citations", "items": items })
         }
         Block::Buttons { items } => {
@@ -115,10 +114,9 @@ pub fn form(form: &Form) -> Json {
         .iter()
         .map(|field| {
             let (kind, options) = match &field.kind {
-                FormFieldKind::Choice { options } => (
-                    "radio",
-                    options.iter().map(|(value, label)| json!({ "value": value, "label": label })).collect(),
-                ),
+                FormFieldKind::Choice { options } => {
+                    ("radio", options.iter().map(|(value, label)| json!({ "value": value, "label": label })).collect())
+                }
                 FormFieldKind::Paragraph => ("textarea", Vec::new()),
             };
             json!({
@@ -150,7 +148,10 @@ mod tests {
             "<a href=\"javascript:x\">y</a>",
         ] {
             let html = html(text).to_lowercase();
-            assert!(!html.contains("<script") && !html.contains("href=\"javascript") && !html.contains("<img src=x"), "{html}");
+            assert!(
+                !html.contains("<script") && !html.contains("href=\"javascript") && !html.contains("<img src=x"),
+                "{html}"
+            );
         }
     }
 }

@@ -61,6 +61,19 @@ impl Vectors {
         self.data.extend(row.iter().map(|x| (x / norm * 127.0).round() as i8));
     }
 
+    /// Row by row the direction between two matrices of the same shape; `self` where the shapes differ.
+    #[must_use]
+    pub fn mean_with(&self, other: &Self) -> Self {
+        if self.dimensions != other.dimensions || self.len() != other.len() {
+            return self.clone();
+        }
+        let mut mean = Self::empty(self.dimensions);
+        for (a, b) in self.rows().zip(other.rows()) {
+            mean.push(&a.iter().zip(b).map(|(x, y)| f32::from(*x) + f32::from(*y)).collect::<Vec<_>>());
+        }
+        mean
+    }
+
     pub fn row(&self, index: usize) -> &[i8] {
         &self.data[index * self.dimensions..(index + 1) * self.dimensions]
     }

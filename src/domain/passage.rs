@@ -94,10 +94,6 @@ impl PlacedPassage {
     }
 
     pub fn link(&self) -> String {
-        if self.passage.anchor.is_empty() {
-            self.url.clone()
-        } else {
-            format!("{}#{}", self.url, self.passage.anchor)
-        }
+        if self.passage.anchor.is_empty() { self.url.clone() } else { format!("{}#{}", self.url, self.passage.anchor) }
     }
 }

@@ -67,12 +67,7 @@ pub fn redact(text: &str) -> Redacted {
             }
             hit = true;
             let start = captures.get(0).map_or(0, |m| m.start());
-            format!(
-                "{}[redacted: {}]{}",
-                &whole[..secret.start() - start],
-                rule.name,
-                &whole[secret.end() - start..]
-            )
+            format!("{}[redacted: {}]{}", &whole[..secret.start() - start], rule.name, &whole[secret.end() - start..])
         });
         if hit {
             clean = replaced.into_owned();
@@ -96,7 +91,10 @@ fn is_placeholder(rule: &str, secret: &str) -> bool {
     }
     // "the password is expired" is a sentence; "password is hunter42!" is not.
     rule == "password"
-        && secret.trim_end_matches(['.', '?', '!', ')']).chars().all(|c| c.is_ascii_alphabetic() || c == '_' || c == '-')
+        && secret
+            .trim_end_matches(['.', '?', '!', ')'])
+            .chars()
+            .all(|c| c.is_ascii_alphabetic() || c == '_' || c == '-')
         && secret.len() < 20
 }
 
@@ -124,11 +122,11 @@ mod tests {
             "use -----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY----- ok",
             "use [redacted: private key] ok",
         );
-        check("curl -H 'Authorization: Bearer abcdef1234567890abcd'", "curl -H 'Authorization: Bearer [redacted: bearer token]'");
         check(
-            "token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.c2lnbmF0dXJl",
-            "token [redacted: JSON web token]",
+            "curl -H 'Authorization: Bearer abcdef1234567890abcd'",
+            "curl -H 'Authorization: Bearer [redacted: bearer token]'",
         );
+        check("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.c2lnbmF0dXJl", "token [redacted: JSON web token]");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub fn split(markdown: &str, title: Option<&str>, url: &Url) -> Document {
             continue;
         }
         for block in blocks(node, &lines, url) {
-            let length: usize = pending.iter().map(|block| block_length(block)).sum();
+            let length: usize = pending.iter().map(block_length).sum();
             if !pending.is_empty() && length + block_length(&block) > SOFT_LIMIT && length > SOFT_LIMIT / 4 {
                 close(&mut document, &mut pending, &headings, &anchor);
             }
@@ -147,7 +147,11 @@ fn grouped(kind: BlockKind, items: Vec<(String, String)>, head: &str) -> Vec<Pas
     let mut units: Vec<String> = Vec::new();
     for (source, unit) in items {
         if !units.is_empty() && markdown.len() + source.len() > HARD_LIMIT {
-            blocks.push(PassageBlock { kind, markdown: std::mem::replace(&mut markdown, head.to_owned()), units: std::mem::take(&mut units) });
+            blocks.push(PassageBlock {
+                kind,
+                markdown: std::mem::replace(&mut markdown, head.to_owned()),
+                units: std::mem::take(&mut units),
+            });
         }
         if !markdown.is_empty() && !markdown.ends_with('\n') {
             markdown.push('\n');
@@ -162,8 +166,7 @@ fn grouped(kind: BlockKind, items: Vec<(String, String)>, head: &str) -> Vec<Pas
 }
 
 fn table<'a>(node: &'a AstNode<'a>, lines: &[&str], url: &Url) -> Vec<PassageBlock> {
-    let rows: Vec<Vec<String>> =
-        node.children().map(|row| row.children().map(|cell| plain(cell)).collect()).collect();
+    let rows: Vec<Vec<String>> = node.children().map(|row| row.children().map(|cell| plain(cell)).collect()).collect();
     let source_text = source(node, lines, url);
     let mut source_lines = source_text.lines();
     let head: String = source_lines.by_ref().take(2).flat_map(|line| [line.trim(), "\n"]).collect();
@@ -258,7 +261,8 @@ fn absolute_links(markdown: &str, url: &Url) -> String {
 
     use regex::{Captures, Regex};
     static LINK: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?P<image>!)?\[(?P<text>[^\[\]]*)\]\((?P<target>[^()\s]+)(?P<title>[^()]*)\)").expect("constant pattern")
+        Regex::new(r"(?P<image>!)?\[(?P<text>[^\[\]]*)\]\((?P<target>[^()\s]+)(?P<title>[^()]*)\)")
+            .expect("constant pattern")
     });
     LINK.replace_all(markdown, |captures: &Captures<'_>| {
         let text = &captures["text"];
@@ -320,7 +324,9 @@ fn strip_tags(html: &str) -> String {
     use std::sync::LazyLock;
 
     use regex::Regex;
-    static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?s)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>").expect("constant pattern"));
+    static TAG: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?s)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>").expect("constant pattern")
+    });
     TAG.replace_all(html, " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -340,7 +346,8 @@ pub fn sentences(text: &str) -> Vec<String> {
             None => true,
             Some(next) if next.is_whitespace() => {
                 let word = text[start..*at].rsplit(char::is_whitespace).next().unwrap_or_default();
-                let abbreviation = matches!(word, "e.g" | "i.e" | "etc" | "vs" | "cf" | "approx" | "no" | "Dr" | "Mr" | "Ms");
+                let abbreviation =
+                    matches!(word, "e.g" | "i.e" | "etc" | "vs" | "cf" | "approx" | "no" | "Dr" | "Mr" | "Ms");
                 !abbreviation && after.is_none_or(|after| !after.is_lowercase())
             }
             Some(_) => matches!(c, '。' | '！' | '？'),
@@ -373,13 +380,14 @@ mod tests {
 
     #[test]
     fn passages_follow_headings_and_know_their_anchor() {
-        let document = split("# Title\n\nIntro.\n\n## One two\n\nText.\n\n### Deep\n\n- a\n- b\n\n## Next\n\n```sh\nls\n```\n", None, &url());
+        let document = split(
+            "# Title\n\nIntro.\n\n## One two\n\nText.\n\n### Deep\n\n- a\n- b\n\n## Next\n\n```sh\nls\n```\n",
+            None,
+            &url(),
+        );
         assert_eq!(document.title.as_deref(), Some("Title"));
-        let shape: Vec<_> = document
-            .passages
-            .iter()
-            .map(|p| (p.headings.join("/"), p.anchor.as_str(), p.blocks[0].kind))
-            .collect();
+        let shape: Vec<_> =
+            document.passages.iter().map(|p| (p.headings.join("/"), p.anchor.as_str(), p.blocks[0].kind)).collect();
         assert_eq!(
             shape,
             [
@@ -411,7 +419,10 @@ mod tests {
 
     #[test]
     fn sentences_end_where_people_end_them() {
-        assert_eq!(sentences("Use v1.2 of x.y. It is ok, e.g. for A. Done!"), ["Use v1.2 of x.y.", "It is ok, e.g. for A.", "Done!"]);
+        assert_eq!(
+            sentences("Use v1.2 of x.y. It is ok, e.g. for A. Done!"),
+            ["Use v1.2 of x.y.", "It is ok, e.g. for A.", "Done!"]
+        );
     }
 
     proptest! {

@@ -6,9 +6,8 @@ use regex::Regex;
 
 static ERB_TITLE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"<%=\s*current_page\.data\.title\s*%>").expect("constant pattern"));
-static TAGS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?s)<%.*?%>|\{%.*?%\}|\{#.*?#\}|<!--.*?-->").expect("constant pattern")
-});
+static TAGS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?s)<%.*?%>|\{%.*?%\}|\{#.*?#\}|<!--.*?-->").expect("constant pattern"));
 static LIQUID_VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{[^{}]*\}\}").expect("constant pattern"));
 static ATTRIBUTES: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[ \t]*\{:?\s*[#.][^{}\n]*\}[ \t]*$").expect("constant pattern"));

@@ -14,16 +14,8 @@ pub struct HtmlPage {
 }
 
 /// Where documentation generators put the text, most telling first.
-const MAIN: [&str; 8] = [
-    "main article",
-    "article",
-    "[role=main]",
-    "main",
-    "#main-content",
-    "#content",
-    ".content",
-    "body",
-];
+const MAIN: [&str; 8] =
+    ["main article", "article", "[role=main]", "main", "#main-content", "#content", ".content", "body"];
 /// What is never part of the text.
 const FURNITURE: &str = "script, style, noscript, template, svg, iframe, form, nav, header nav, footer, aside, \
      [role=navigation], [role=search], [aria-hidden=true], .toc, .sidebar, .breadcrumbs, .breadcrumb, .headerlink, \
@@ -98,6 +90,9 @@ mod tests {
     fn links_are_absolute() {
         let base = Url::parse("https://d.example/docs/a/").unwrap();
         let links = links("<a href='../b#x'>b</a><a href='mailto:x@y'>m</a><a href='/c'>c</a>", &base);
-        assert_eq!(links.iter().map(Url::as_str).collect::<Vec<_>>(), ["https://d.example/c", "https://d.example/docs/b"]);
+        assert_eq!(
+            links.iter().map(Url::as_str).collect::<Vec<_>>(),
+            ["https://d.example/c", "https://d.example/docs/b"]
+        );
     }
 }

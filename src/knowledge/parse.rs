@@ -41,13 +41,7 @@ pub struct ParsedPage {
 ///
 /// # Errors
 /// Why the page cannot be used, in words.
-pub fn parse(
-    bytes: &[u8],
-    format: Format,
-    path: &str,
-    url: &Url,
-    title: Option<&str>,
-) -> Result<ParsedPage, String> {
+pub fn parse(bytes: &[u8], format: Format, path: &str, url: &Url, title: Option<&str>) -> Result<ParsedPage, String> {
     if bytes.iter().take(8192).any(|byte| *byte == 0) {
         return Err("is binary, not text".to_owned());
     }
@@ -87,7 +81,8 @@ pub fn parse(
 fn title_from_path(path: &str) -> String {
     let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let stem = |part: &str| part.split('.').next().unwrap_or(part).to_owned();
-    if parts.len() > 1 && parts.last().is_some_and(|last| matches!(stem(last).as_str(), "index" | "README" | "readme")) {
+    if parts.len() > 1 && parts.last().is_some_and(|last| matches!(stem(last).as_str(), "index" | "README" | "readme"))
+    {
         parts.pop();
     }
     let name = parts.last().map_or_else(String::new, |last| stem(last));
@@ -101,7 +96,14 @@ mod tests {
     use super::*;
 
     fn page(text: &str) -> ParsedPage {
-        parse(text.as_bytes(), Format::Markdown, "a/first-page.md", &Url::parse("https://d.example/a/first-page.md").unwrap(), None).unwrap()
+        parse(
+            text.as_bytes(),
+            Format::Markdown,
+            "a/first-page.md",
+            &Url::parse("https://d.example/a/first-page.md").unwrap(),
+            None,
+        )
+        .unwrap()
     }
 
     #[test]

@@ -287,6 +287,6 @@ mod tests {
         confusion.add(MessageKind::Question, MessageKind::Question);
         confusion.add(MessageKind::Question, MessageKind::Incident);
         assert!((confusion.accuracy() - 0.5).abs() < 1e-9);
-        assert!((confusion.macro_f1() - (2.0 / 3.0 + 0.0) / 2.0).abs() < 1e-9);
+        assert!((confusion.macro_f1() - f64::midpoint(2.0 / 3.0, 0.0)).abs() < 1e-9);
     }
 }

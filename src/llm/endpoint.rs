@@ -65,12 +65,7 @@ impl Endpoint {
         let response = response.error_for_status().context("embeddings endpoint refused")?;
         let mut items = response.json::<Response>().await.context("read the embeddings")?.data;
         items.sort_by_key(|item| item.index);
-        anyhow::ensure!(
-            items.len() == input.len(),
-            "{} embeddings came back for {} texts",
-            items.len(),
-            input.len()
-        );
+        anyhow::ensure!(items.len() == input.len(), "{} embeddings came back for {} texts", items.len(), input.len());
         Ok(items.into_iter().map(|item| item.embedding).collect())
     }
 }

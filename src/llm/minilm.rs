@@ -61,13 +61,12 @@ impl MiniLm {
             let fact = InferenceFact::dt_shape(i64::datum_type(), tvec![batch.to_dim(), sequence.to_dim()]);
             model.set_input_fact(input, fact)?;
         }
-        Ok(model.into_optimized()?.into_runnable()?)
+        model.into_optimized()?.into_runnable()
     }
 
     /// Last hidden state of a text, one row per token, with the token ids.
     fn hidden(&self, text: &str) -> anyhow::Result<(Vec<u32>, Vec<f32>)> {
-        let encoding =
-            self.tokenizer.encode(text, true).map_err(|error| anyhow::anyhow!("tokenize: {error}"))?;
+        let encoding = self.tokenizer.encode(text, true).map_err(|error| anyhow::anyhow!("tokenize: {error}"))?;
         let ids = encoding.get_ids().to_vec();
         let shape = (1, ids.len());
         let input = tract_ndarray::Array2::from_shape_vec(shape, ids.iter().map(|id| i64::from(*id)).collect())?;
@@ -135,9 +134,9 @@ impl Embedder for MiniLm {
 
     fn embed(&self, texts: Texts) -> EmbedFuture<'_> {
         let model = self.clone();
-        Box::pin(async move {
-            tokio::task::spawn_blocking(move || model.embed_now(&texts)).await.context("embed a text")?
-        })
+        Box::pin(
+            async move { tokio::task::spawn_blocking(move || model.embed_now(&texts)).await.context("embed a text")? },
+        )
     }
 }
 
@@ -149,7 +148,8 @@ mod tests {
     #[test]
     fn gives_the_cosine_that_the_model_card_gives() {
         let model = MiniLm::load(Path::new("models/all-MiniLM-L6-v2-int8")).unwrap();
-        let person = Texts { whole: "That is a happy person".to_owned(), units: vec!["That is a happy dog".to_owned()] };
+        let person =
+            Texts { whole: "That is a happy person".to_owned(), units: vec!["That is a happy dog".to_owned()] };
         let vectors = model.embed_now(&person).unwrap();
         let similarity = cosine(vectors.whole.row(0), vectors.sentences.row(0));
         assert!((0.69..0.72).contains(&similarity), "{similarity}");

@@ -68,7 +68,10 @@ fn allowed(core: &Core, press: &Press, person: &Person, message: &Message) -> Re
     }
 }
 
-async fn message_of_question(tx: &mut Tx, question: QuestionId) -> Result<(store::answers::Question, Message), Failure> {
+async fn message_of_question(
+    tx: &mut Tx,
+    question: QuestionId,
+) -> Result<(store::answers::Question, Message), Failure> {
     let gone = || UserError::new("The question is no longer there.", "Ask it again.");
     let question = store::answers::question(tx, question).await?.ok_or_else(gone)?;
     let message = store::messages::by_id(tx, question.message).await?.ok_or_else(gone)?;
@@ -89,14 +92,8 @@ async fn rate(
         .ok_or_else(|| UserError::new("The answer is no longer there.", "Ask the question again."))?;
     let (_, message) = message_of_question(tx, known.question).await?;
     allowed(core, press, person, &message)?;
-    let mut rating = Rating {
-        answer,
-        person: person.id.clone(),
-        helpful,
-        reason: None,
-        comment: None,
-        rated_at: core.clock.now(),
-    };
+    let mut rating =
+        Rating { answer, person: person.id.clone(), helpful, reason: None, comment: None, rated_at: core.clock.now() };
     if helpful {
         store::ratings::rate(tx, &rating).await?;
         return Ok(Response::notice("Thank you, noted as helpful."));
@@ -187,8 +184,7 @@ async fn choose_platform(
     if message.author != press.actor.id {
         return Err(UserError::new("Only the person who asked can choose.", "Ask your own question.").into());
     }
-    let payload =
-        work::Respond { message: message.id, revision: message.revision, platform: action.argument.clone() };
+    let payload = work::Respond { message: message.id, revision: message.revision, platform: action.argument.clone() };
     work::enqueue(tx, core, work::RESPOND, &payload, None, Some(format!("platform {}", message.id))).await?;
     Ok(Response::default())
 }

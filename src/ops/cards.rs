@@ -31,9 +31,9 @@ pub fn answer(
     let mut blocks = Vec::new();
     match verdict {
         Verdict::Answered => {}
-        Verdict::Suggested => blocks.push(text(
-            "I am not sure that the pages answer this. The closest I found:".to_owned(),
-        )),
+        Verdict::Suggested => {
+            blocks.push(text("I am not sure that the pages answer this. The closest I found:".to_owned()));
+        }
         Verdict::Abstained => blocks.push(text(format!(
             "I found nothing in the {} pages that answers this, so I would rather not guess.",
             platform.name
@@ -46,9 +46,8 @@ pub fn answer(
         blocks.push(Block::Quote { markdown: piece.markdown.clone(), cite: piece.citation + 1 });
     }
     if !extract.citations.is_empty() {
-        blocks.push(Block::Citations {
-            items: extract.citations.iter().map(|(citation, _)| citation.clone()).collect(),
-        });
+        blocks
+            .push(Block::Citations { items: extract.citations.iter().map(|(citation, _)| citation.clone()).collect() });
     }
     if verdict != Verdict::Answered {
         blocks.push(Block::Note { markdown: who_to_ask(platform, capability), warning: false });
@@ -95,10 +94,9 @@ fn button(action: ActionId, label: &str, style: ButtonStyle) -> Button {
 /// Who looks after the subject and where to find them.
 pub fn who_to_ask(platform: &Platform, capability: Option<&Capability>) -> String {
     let mut line = match capability {
-        Some(capability) => format!(
-            "{} is looked after by {}. Ask in **#{}**",
-            capability.name, capability.owner, capability.channel
-        ),
+        Some(capability) => {
+            format!("{} is looked after by {}. Ask in **#{}**", capability.name, capability.owner, capability.channel)
+        }
         None => format!("The {} team answers in **#{}**", platform.name, platform.support_channel),
     };
     if let Some(hours) = &platform.hours {
@@ -177,7 +175,8 @@ pub fn person_called(platform: &Platform, channel: &str, here: bool) -> Card {
 
 /// What the people of a platform see when somebody needs them.
 pub fn person_wanted(name: &str, question: &str, origin: &str) -> Card {
-    let quoted: String = question.lines().take(12).map(|line| format!("> {}\n", super::compose::escape(line))).collect();
+    let quoted: String =
+        question.lines().take(12).map(|line| format!("> {}\n", super::compose::escape(line))).collect();
     Card::text(format!("**{}** asks for a person{origin}:\n\n{quoted}", super::compose::escape(name)))
 }
 

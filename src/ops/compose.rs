@@ -71,7 +71,9 @@ pub fn closest(index: &Index, ranking: &Ranking, question: Option<&TextVectors>,
     for (_, _, hits) in index.pages(ranking).into_iter().take(CLOSEST_PAGES) {
         let part = pick(index, ranking, question, &hits[..1], shape, shape.max_words / CLOSEST_PAGES);
         let offset = extract.citations.len();
-        extract.pieces.extend(part.pieces.into_iter().map(|piece| Piece { citation: piece.citation + offset, ..piece }));
+        extract
+            .pieces
+            .extend(part.pieces.into_iter().map(|piece| Piece { citation: piece.citation + offset, ..piece }));
         extract.citations.extend(part.citations);
     }
     extract
@@ -370,7 +372,9 @@ pub fn contradiction(
         let hit = ranking.hits.iter().find(|hit| hit.number == number)?;
         let part = pick(index, ranking, Some(question), &[hit], shape, shape.max_words / 2);
         let offset = extract.citations.len();
-        extract.pieces.extend(part.pieces.into_iter().map(|piece| Piece { citation: piece.citation + offset, ..piece }));
+        extract
+            .pieces
+            .extend(part.pieces.into_iter().map(|piece| Piece { citation: piece.citation + offset, ..piece }));
         extract.citations.extend(part.citations);
     }
     Some(extract)
@@ -403,8 +407,10 @@ fn figures(index: &Index, number: usize, unit: usize) -> BTreeSet<(String, Strin
 
     use regex::Regex;
     static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)\b(?P<time>\d{1,2}[:.]\d{2}|\d{1,2} ?[ap]m)\b|\b(?P<value>\d+(?:[.,]\d+)?)\s*(?P<unit>%|[a-z]+)")
-            .expect("constant pattern")
+        Regex::new(
+            r"(?i)\b(?P<time>\d{1,2}[:.]\d{2}|\d{1,2} ?[ap]m)\b|\b(?P<value>\d+(?:[.,]\d+)?)\s*(?P<unit>%|[a-z]+)",
+        )
+        .expect("constant pattern")
     });
     let passage = index.passage(number);
     let Some(text) = passage.passage.units().nth(unit) else { return BTreeSet::new() };

@@ -117,9 +117,7 @@ pub fn read_questions(path: &Path) -> anyhow::Result<Vec<LabelledQuestion>> {
                 .or_else(|| line.kind.as_ref().map(|kind| kind == "answerable"))
                 .unwrap_or(!relevant.is_empty());
             LabelledQuestion {
-                kind: line
-                    .kind
-                    .unwrap_or_else(|| if answerable { "answerable" } else { "unanswerable" }.to_owned()),
+                kind: line.kind.unwrap_or_else(|| if answerable { "answerable" } else { "unanswerable" }.to_owned()),
                 id: line.id,
                 text: line.question,
                 answerable,
@@ -197,8 +195,7 @@ fn judge(
     milliseconds: f64,
 ) -> Outcome {
     let pages: Vec<String> = index.pages(ranking).into_iter().map(|(_, path, _)| path.to_owned()).collect();
-    let answer: String =
-        extract.pieces.iter().map(|piece| piece.markdown.as_str()).collect::<Vec<_>>().join("\n\n");
+    let answer: String = extract.pieces.iter().map(|piece| piece.markdown.as_str()).collect::<Vec<_>>().join("\n\n");
     let shown = as_read(&answer);
     let found: Vec<bool> = question.phrases.iter().map(|phrase| shown.contains(&as_read(phrase))).collect();
     Outcome {
@@ -213,11 +210,7 @@ fn judge(
         pages,
         evidence,
         answer,
-        candidates: ranking
-            .hits
-            .iter()
-            .map(|hit| (index.passage(hit.number).path.clone(), hit.signals))
-            .collect(),
+        candidates: ranking.hits.iter().map(|hit| (index.passage(hit.number).path.clone(), hit.signals)).collect(),
     }
 }
 
@@ -320,7 +313,10 @@ fn ndcg(question: &LabelledQuestion, outcome: &Outcome) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts of questions")]
 fn auroc(pairs: &[Pair<'_>]) -> Option<f64> {
     let side = |answerable: bool| {
-        pairs.iter().filter(move |(question, _)| question.answerable == answerable).map(|(_, outcome)| outcome.confidence)
+        pairs
+            .iter()
+            .filter(move |(question, _)| question.answerable == answerable)
+            .map(|(_, outcome)| outcome.confidence)
     };
     let (positives, negatives): (Vec<f64>, Vec<f64>) = (side(true).collect(), side(false).collect());
     if positives.is_empty() || negatives.is_empty() {
@@ -329,7 +325,13 @@ fn auroc(pairs: &[Pair<'_>]) -> Option<f64> {
     let mut wins = 0.0;
     for positive in &positives {
         for negative in &negatives {
-            wins += if positive > negative { 1.0 } else if (positive - negative).abs() < f64::EPSILON { 0.5 } else { 0.0 };
+            wins += if positive > negative {
+                1.0
+            } else if (positive - negative).abs() < f64::EPSILON {
+                0.5
+            } else {
+                0.0
+            };
         }
     }
     Some(round(wins / (positives.len() * negatives.len()) as f64))

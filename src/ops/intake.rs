@@ -49,7 +49,7 @@ async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyh
     if !store::inbox::accept(tx, &chat, &delivery_key, "message", Some(id), now).await? {
         return Ok(Received::Duplicate(store::inbox::message_of(tx, &chat, &delivery_key).await?));
     }
-    let clean = redact(&text.chars().take(MAX_TEXT).collect::<String>());
+    let clean = redact(&readable(&text));
     store::messages::remember_identity(tx, &chat, &author.id, &author.name, now).await?;
     let message = Message {
         id,
@@ -82,6 +82,11 @@ async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyh
     Ok(Received::Stored(id))
 }
 
+/// The text as it is kept: no longer than the limit, without NUL (which PostgreSQL cannot store).
+fn readable(text: &str) -> String {
+    text.chars().filter(|c| *c != '\0').take(MAX_TEXT).collect()
+}
+
 async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundEdit) -> anyhow::Result<Received> {
     let InboundEdit { delivery_key, chat, channel, external_id, author, text } = inbound;
     let now = core.clock.now();
@@ -93,7 +98,7 @@ async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundEdit) -> anyhow::Re
     let Some(mut message) = known.filter(|message| message.author == author.id && !message.from_bot) else {
         return Ok(Received::Ignored);
     };
-    let clean = redact(&text.chars().take(MAX_TEXT).collect::<String>());
+    let clean = redact(&readable(&text));
     if !store::messages::edit(tx, message.id, &clean.text, now).await? {
         return Ok(Received::Ignored);
     }

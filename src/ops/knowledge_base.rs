@@ -144,14 +144,25 @@ impl KnowledgeBase {
         Ok(done)
     }
 
-    /// Vectors of a question with its context; `None` without an embedder or when it fails (words then serve).
+    /// Vectors of a question; `None` without an embedder or when it fails (words then serve). With a context the whole
+    /// vector is the mean of the question alone and the question after its context: the subject comes from before, what
+    /// is asked from now.
     pub async fn embed_question(&self, text: &str, context: Option<&str>) -> Option<TextVectors> {
         let embedder = self.embedder.as_ref()?;
         let whole = match context {
             Some(context) => format!("{context}\n{text}"),
             None => text.to_owned(),
         };
-        match embedder.embed(Texts { whole, units: Vec::new() }).await {
+        let embedded = async {
+            let mut vectors = embedder.embed(Texts { whole, units: Vec::new() }).await?;
+            if context.is_some() {
+                let alone = embedder.embed(Texts { whole: text.to_owned(), units: Vec::new() }).await?;
+                vectors.whole = vectors.whole.mean_with(&alone.whole);
+                vectors.tokens = alone.tokens;
+            }
+            anyhow::Ok(vectors)
+        };
+        match embedded.await {
             Ok(vectors) => Some(vectors),
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "Question could not be embedded; words alone serve.");

@@ -38,6 +38,8 @@ use crate::{
 const READ_LIMIT: usize = 6000;
 /// A message nobody addressed to the bot is taken for a question from this probability on.
 const SURE_ENOUGH: f32 = 0.5;
+/// From this probability on, a message about the bot is not searched for.
+const CERTAIN: f32 = 0.8;
 /// Another platform must be this much less on topic for a question to be sent to the first without asking.
 const PLATFORM_MARGIN: f64 = 0.15;
 
@@ -47,7 +49,10 @@ enum Plan {
     Silent(&'static str),
     Help,
     Welcome,
-    Feedback { kind: &'static str, say_so: bool },
+    Feedback {
+        kind: &'static str,
+        say_so: bool,
+    },
     Answer,
     /// Answer if the pages clearly do; otherwise explain what the bot is for.
     AnswerOrHelp,
@@ -136,7 +141,7 @@ async fn assess(core: &Core, message: Message) -> anyhow::Result<Situation> {
         .find(|text| !text.trim().is_empty());
     let guess = guess(core, &message.text).await;
     let kind = guess.kind();
-    Ok(Situation { person, platform, mode, context, in_conversation, guess, kind, message })
+    Ok(Situation { message, person, platform, mode, context, in_conversation, guess, kind })
 }
 
 /// The bot answered this person in the thread, and nobody else has spoken since.
@@ -171,14 +176,18 @@ async fn guess(core: &Core, text: &str) -> Guess {
 
 /// While the classifier is being trained: a question mark or a question word makes a question.
 fn rule_of_thumb(text: &str) -> Guess {
-    let lower = text.trim().to_lowercase();
-    let asks = lower.contains('?')
-        || ["how", "what", "why", "where", "when", "which", "who", "can ", "is ", "does "]
-            .iter()
-            .any(|word| lower.starts_with(word));
+    let asks = looks_like_a_question(text);
     let mut probabilities = [0.02; MessageKind::ALL.len()];
     probabilities[MessageKind::Question.index()] = if asks { 0.84 } else { 0.3 };
     Guess { probabilities }
+}
+
+fn looks_like_a_question(text: &str) -> bool {
+    let lower = text.trim().to_lowercase();
+    lower.contains('?')
+        || ["how ", "what ", "why ", "where ", "when ", "which ", "who ", "can ", "is ", "does ", "do "]
+            .iter()
+            .any(|word| lower.starts_with(word))
 }
 
 /// What to do: by who was addressed, the channel's mode, and the kind of the message.
@@ -191,9 +200,10 @@ fn plan(situation: &Situation) -> Plan {
     }
     if message.addressed {
         return match kind {
-            MessageKind::BotHelp if sure => Plan::Help,
+            MessageKind::BotHelp if guess.probability(*kind) >= CERTAIN => Plan::Help,
+            MessageKind::BotHelp => Plan::AnswerOrHelp,
             MessageKind::Thanks if sure => Plan::Welcome,
-            MessageKind::Chatter if sure => Plan::AnswerOrHelp,
+            MessageKind::Chatter if !looks_like_a_question(text) => Plan::AnswerOrHelp,
             kind => match kind.feedback() {
                 Some(kind) if sure => Plan::Feedback { kind, say_so: true },
                 _ => Plan::Answer,
@@ -536,7 +546,11 @@ async fn settle(
     let card = match &draft.curated {
         Some(curated) => {
             let overdue = (curated.review_by < now).then(|| {
-                format!("{} promised to review this answer by {}.", curated.owner, curated.review_by.to_jiff().strftime("%Y-%m-%d"))
+                format!(
+                    "{} promised to review this answer by {}.",
+                    curated.owner,
+                    curated.review_by.to_jiff().strftime("%Y-%m-%d")
+                )
             });
             cards::curated(&curated.markdown, &draft.extract, overdue, actions)
         }

@@ -52,15 +52,25 @@ pub async fn sync_job(core: &Arc<Core>, job: &work::Sync) -> anyhow::Result<()> 
     match sync_source(core, &platform, &source, &|_| {}).await {
         Ok(report) => {
             info!(
-                platform = platform.id, source = source.id, pages.changed = report.changed, pages.gone = report.gone,
-                pages.problems = report.problems.len(), "Source {} synced.", source.id
+                platform = platform.id,
+                source = source.id,
+                pages.changed = report.changed,
+                pages.gone = report.gone,
+                pages.problems = report.problems.len(),
+                "Source {} synced.",
+                source.id
             );
             if report.changed + report.gone > 0 {
                 refresh(core, &platform, &|_, _| {}).await?;
             }
         }
         // The next turn tries again; a job that keeps failing would only hide the others.
-        Err(error) => warn!(platform = platform.id, source = source.id, error = format!("{error:#}"), "Source failed; its old pages serve on."),
+        Err(error) => warn!(
+            platform = platform.id,
+            source = source.id,
+            error = format!("{error:#}"),
+            "Source failed; its old pages serve on."
+        ),
     }
     Ok(())
 }
@@ -80,8 +90,7 @@ pub async fn sync_source(
         Err(error) => {
             let mut tx = core.db.write().await.context("open a transaction")?;
             let state = store::knowledge::source_state(&mut tx, &platform.id, &source.id).await?;
-            let failed =
-                SourceState { failed_at: Some(core.clock.now()), error: Some(format!("{error:#}")), ..state };
+            let failed = SourceState { failed_at: Some(core.clock.now()), error: Some(format!("{error:#}")), ..state };
             store::knowledge::put_source_state(&mut tx, &platform.id, &source.id, &failed).await?;
             core.db.commit(tx).await.context("record the failure")?;
             Err(error)
@@ -114,10 +123,8 @@ async fn try_sync(
         })
         .collect();
     let key = format!("{}-{}", platform.id, source.id);
-    let fetched =
-        sources::fetch(&key, source, &for_source, state.checkpoint.as_ref(), &limits, progress).await?;
-    let mut report =
-        SyncReport { platform: platform.id.clone(), source: source.id.clone(), ..SyncReport::default() };
+    let fetched = sources::fetch(&key, source, &for_source, state.checkpoint.as_ref(), &limits, progress).await?;
+    let mut report = SyncReport { platform: platform.id.clone(), source: source.id.clone(), ..SyncReport::default() };
     let mut present: BTreeSet<String> = fetched.unchanged.iter().cloned().collect();
     report.unchanged = present.len();
     let mut changed = Vec::new();
@@ -195,12 +202,11 @@ fn content_hash(bytes: &[u8], url: &str, title: Option<&str>) -> TextHash {
 
 /// Where the pages of a source are read: its own address, or the bot's page view.
 fn base_url(core: &Core, platform: &Platform, source: &Source) -> anyhow::Result<Url> {
-    match &source.base_url {
-        Some(base) => Ok(base.clone()),
-        None => {
-            let text = format!("{}/pages/{}/{}/", core.config.server.public_url(), platform.id, source.id);
-            Url::parse(&text).with_context(|| format!("read the address {text}: check server.public_url"))
-        }
+    if let Some(base) = &source.base_url {
+        Ok(base.clone())
+    } else {
+        let text = format!("{}/pages/{}/{}/", core.config.server.public_url(), platform.id, source.id);
+        Url::parse(&text).with_context(|| format!("read the address {text}: check server.public_url"))
     }
 }
 

@@ -64,7 +64,8 @@ fn search_lines(search: &Json) -> Vec<String> {
     }
     let sources: Vec<&str> = search["readable"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
     let left_out = search["left_out"].as_u64().unwrap_or(0);
-    let mut line = format!("Platform {}; sources read here: {}", search["platform"].as_str().unwrap_or("?"), sources.join(", "));
+    let mut line =
+        format!("Platform {}; sources read here: {}", search["platform"].as_str().unwrap_or("?"), sources.join(", "));
     if left_out > 0 {
         line.push_str(&format!("; {left_out} left out, because not everyone here may read them"));
     }
@@ -77,7 +78,10 @@ fn search_lines(search: &Json) -> Vec<String> {
         if search["semantic"] == true { "searched by words and meaning" } else { "searched by words only" }
     ));
     if let Some(read_as) = search["read_as"].as_str() {
-        lines.push(format!("I read the question as: {}.", super::compose::escape(read_as.trim_end_matches(['.', '?', '!']))));
+        lines.push(format!(
+            "I read the question as: {}.",
+            super::compose::escape(read_as.trim_end_matches(['.', '?', '!']))
+        ));
     }
     if search["context"] == true {
         lines.push("What the same person said before in the thread was searched with it.".to_owned());

@@ -97,9 +97,8 @@ impl Evidence {
             passage.source == *source && passage.path == *path
         };
         let lead = |get: fn(&super::Hit) -> f32| {
-            let best = |on: bool| {
-                ranking.hits.iter().filter(|hit| on_first(hit) == on).map(get).fold(0.0_f32, f32::max)
-            };
+            let best =
+                |on: bool| ranking.hits.iter().filter(|hit| on_first(hit) == on).map(get).fold(0.0_f32, f32::max);
             best(true) - best(false)
         };
         let mut sentences: Vec<f32> = ranking.hits.iter().map(|hit| hit.signals.sentence).collect();

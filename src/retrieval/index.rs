@@ -169,22 +169,21 @@ impl Index {
         let version = TextHash::of(&version).to_string()[..12].to_owned();
         let vectors = hashes.iter().map(|hash| vectors.get_mut(hash).map(std::mem::take)).collect();
         let passages = passages.into_iter().map(Arc::new).collect();
-        let mut index =
-            Self {
-                passages,
-                hashes,
-                vectors,
-                lexical,
-                page_lexical,
-                page_of,
-                page_vectors: vec![None; page_count],
-                terms,
-                heading_terms,
-                vocabulary,
-                frequencies,
-                words,
-                version,
-            };
+        let mut index = Self {
+            passages,
+            hashes,
+            vectors,
+            lexical,
+            page_lexical,
+            page_of,
+            page_vectors: vec![None; page_count],
+            terms,
+            heading_terms,
+            vocabulary,
+            frequencies,
+            words,
+            version,
+        };
         index.share_vectors();
         index.average_pages();
         Ok(index)
@@ -507,10 +506,8 @@ fn max_sim(question: &Vectors, passage: &Vectors) -> (f32, f32) {
     if question.dimensions() != passage.dimensions() || passage.is_empty() || question.is_empty() {
         return (0.0, 0.0);
     }
-    let mut best: Vec<f32> = question
-        .rows()
-        .map(|token| passage.rows().map(|other| cosine(token, other)).fold(0.0_f32, f32::max))
-        .collect();
+    let mut best: Vec<f32> =
+        question.rows().map(|token| passage.rows().map(|other| cosine(token, other)).fold(0.0_f32, f32::max)).collect();
     best.sort_by(f32::total_cmp);
     let worst = &best[..best.len().div_ceil(4)];
     #[expect(clippy::cast_precision_loss, reason = "at most 256 tokens")]

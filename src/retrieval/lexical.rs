@@ -31,9 +31,8 @@ impl Lexical {
     /// Indexes `(source, text)` pairs; their order gives the numbers that [`Self::search`] returns.
     pub fn build<'a>(documents: impl Iterator<Item = (&'a str, String)>) -> anyhow::Result<Self> {
         let mut schema = Schema::builder();
-        let indexing = TextFieldIndexing::default()
-            .set_tokenizer(ANALYZER)
-            .set_index_option(IndexRecordOption::WithFreqs);
+        let indexing =
+            TextFieldIndexing::default().set_tokenizer(ANALYZER).set_index_option(IndexRecordOption::WithFreqs);
         let text = schema.add_text_field("text", TextOptions::default().set_indexing_options(indexing));
         let source = schema.add_text_field("source", STRING);
         let number = schema.add_u64_field("number", FAST | INDEXED | tantivy::schema::STORED);
@@ -55,7 +54,12 @@ impl Lexical {
     }
 
     /// BM25 scores of the best `limit` passages of the given sources, by number.
-    pub fn search(&self, terms: &[(String, f32)], sources: &[&str], limit: usize) -> anyhow::Result<HashMap<usize, f32>> {
+    pub fn search(
+        &self,
+        terms: &[(String, f32)],
+        sources: &[&str],
+        limit: usize,
+    ) -> anyhow::Result<HashMap<usize, f32>> {
         if terms.is_empty() || sources.is_empty() {
             return Ok(HashMap::new());
         }

@@ -56,8 +56,8 @@ const FUNCTION_WORDS: [&str; 195] = [
     "seem", "she", "should", "so", "some", "someon", "someth", "sorri", "still", "suppos", "sure", "t", "take", "team",
     "tell", "than", "thank", "that", "the", "their", "them", "then", "there", "these", "they", "thing", "think",
     "this", "those", "though", "to", "too", "tri", "up", "us", "use", "ve", "veri", "want", "was", "we", "well",
-    "went", "were", "what", "when", "where", "which", "while", "who", "whose", "why", "will", "with", "without",
-    "won", "wonder", "wont", "would", "yes", "you", "your",
+    "went", "were", "what", "when", "where", "which", "while", "who", "whose", "why", "will", "with", "without", "won",
+    "wonder", "wont", "would", "yes", "you", "your",
 ];
 
 /// Splits at what is neither letter nor digit, and inside camel case; joined runs are kept whole besides.
@@ -178,7 +178,10 @@ mod tests {
         check("runAsNonRoot", &["run", "as", "non", "root", "runasnonroot"]);
         check("db_engine_version = 16.1", &["db", "engin", "version", "db_engine_vers", "16", "1", "16.1"]);
         check("namespaces!", &["namespac"]);
-        check("ministryofjustice/port-forward.", &["ministryofjustic", "port", "forward", "ministryofjustice/port-forward"]);
+        check(
+            "ministryofjustice/port-forward.",
+            &["ministryofjustic", "port", "forward", "ministryofjustice/port-forward"],
+        );
         check("10PM, v1.2", &["10pm", "v1", "2", "v1.2"]);
     }
 

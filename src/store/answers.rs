@@ -66,7 +66,13 @@ pub async fn ask(tx: &mut Tx, question: &Question) -> Result<QuestionId> {
 /// # Errors
 /// When the database refuses.
 pub async fn question(tx: &mut Tx, id: QuestionId) -> Result<Option<Question>> {
-    sql!("SELECT * FROM questions WHERE id = $1").bind(id).optional(tx).await?.as_ref().map(Question::from_row).transpose()
+    sql!("SELECT * FROM questions WHERE id = $1")
+        .bind(id)
+        .optional(tx)
+        .await?
+        .as_ref()
+        .map(Question::from_row)
+        .transpose()
 }
 
 /// # Errors

@@ -202,7 +202,7 @@ pub async fn in_state(tx: &mut Tx, state: &str, limit: u32) -> Result<Vec<Job>> 
 pub async fn replay(tx: &mut Tx, id: Option<JobId>, now: Timestamp) -> Result<u64> {
     sql!(
         "UPDATE jobs SET state = 'ready', run_at = $2, attempts = 0, settled_at = NULL
-         WHERE state = 'dead' AND ($1 IS NULL OR id = $1)"
+         WHERE state = 'dead' AND (id = $1 OR $1 IS NULL)"
     )
     .bind(id)
     .bind(now)

@@ -197,8 +197,7 @@ pub async fn put_source_state(tx: &mut Tx, platform: &str, source: &str, state: 
 /// # Errors
 /// When the database refuses.
 pub async fn forget_sources_except(tx: &mut Tx, platform: &str, keep: &[String]) -> Result<u64> {
-    let rows =
-        sql!("SELECT DISTINCT source FROM pages WHERE platform = $1").bind(platform).all(tx).await?;
+    let rows = sql!("SELECT DISTINCT source FROM pages WHERE platform = $1").bind(platform).all(tx).await?;
     let mut gone = 0;
     for row in rows {
         let source: String = row.get("source")?;

@@ -3,7 +3,10 @@
 use serde_json::Value as Json;
 
 use super::{Result, Row, Tx, Value, types::sql};
-use crate::{clock::Timestamp, domain::ids::{MessageId, QuestionId}};
+use crate::{
+    clock::Timestamp,
+    domain::ids::{MessageId, QuestionId},
+};
 
 /// Where a message stands in a chat system.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,7 +118,13 @@ pub async fn insert(tx: &mut Tx, message: &Message) -> Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn by_id(tx: &mut Tx, id: MessageId) -> Result<Option<Message>> {
-    sql!("SELECT * FROM messages WHERE id = $1").bind(id).optional(tx).await?.as_ref().map(Message::from_row).transpose()
+    sql!("SELECT * FROM messages WHERE id = $1")
+        .bind(id)
+        .optional(tx)
+        .await?
+        .as_ref()
+        .map(Message::from_row)
+        .transpose()
 }
 
 /// # Errors
@@ -247,7 +256,7 @@ pub async fn thread(tx: &mut Tx, chat: &str, channel: &str, root: &str, viewer: 
     let rows = sql!(
         "SELECT * FROM messages
          WHERE chat = $1 AND channel = $2 AND (thread = $3 OR external_id = $3) AND posted_at IS NOT NULL
-             AND ($4 IS NULL OR private_to IS NULL OR private_to = $4)
+             AND (private_to IS NULL OR private_to = $4 OR $4 IS NULL)
          ORDER BY created_at, id LIMIT 500"
     )
     .bind(chat)

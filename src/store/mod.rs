@@ -48,7 +48,10 @@ pub struct Db {
 #[derive(Debug, Clone)]
 enum Engine {
     /// One connection writes, a pool reads.
-    Sqlite { write: SqlitePool, read: SqlitePool },
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
     Postgres(PgPool),
 }
 

@@ -53,6 +53,7 @@ pub async fn rate(tx: &mut Tx, rating: &Rating) -> Result<()> {
 /// # Errors
 /// When the database refuses.
 pub async fn of_answer(tx: &mut Tx, answer: AnswerId) -> Result<Vec<Rating>> {
-    let rows = sql!("SELECT * FROM ratings WHERE answer_id = $1 ORDER BY rated_at, person").bind(answer).all(tx).await?;
+    let rows =
+        sql!("SELECT * FROM ratings WHERE answer_id = $1 ORDER BY rated_at, person").bind(answer).all(tx).await?;
     rows.iter().map(Rating::from_row).collect()
 }

@@ -120,10 +120,9 @@ async fn state(State(core): State<Arc<Core>>, Query(viewer): Query<Viewer>) -> R
     let people = console::people(&core.config);
     let me = match viewer.person {
         Some(id) => person(&core, &id)?,
-        None => people
-            .first()
-            .cloned()
-            .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "No platform names any people.", "Add people to platform.yaml."))?,
+        None => people.first().cloned().ok_or_else(|| {
+            refuse(StatusCode::NOT_FOUND, "No platform names any people.", "Add people to platform.yaml.")
+        })?,
     };
     let channels: Vec<Value> = console::channels(&core.config, &me)
         .into_iter()
@@ -165,11 +164,8 @@ async fn state(State(core): State<Arc<Core>>, Query(viewer): Query<Viewer>) -> R
 fn person_json(person: &Person) -> Value {
     let role = person.roles.iter().map(|(_, role)| *role).max().unwrap_or(crate::domain::people::Role::Member);
     let teams: Vec<&str> = person.teams.iter().map(String::as_str).collect();
-    let label = if teams.is_empty() {
-        role.label().to_owned()
-    } else {
-        format!("{}, team {}", role.label(), teams.join(", "))
-    };
+    let label =
+        if teams.is_empty() { role.label().to_owned() } else { format!("{}, team {}", role.label(), teams.join(", ")) };
     json!({ "id": person.id, "name": person.name, "role": role.id(), "role_label": label })
 }
 
@@ -274,7 +270,11 @@ async fn send(
             let mut tx = core.db.read().await?;
             let root = find(&core, &mut tx, &me, id).await?;
             if root.place.channel != body.channel {
-                return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, "That thread is in another channel.", "Reload the page."));
+                return Err(refuse(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "That thread is in another channel.",
+                    "Reload the page.",
+                ));
             }
             Some(root.thread_root().to_owned())
         }
@@ -406,7 +406,9 @@ async fn events(
             core.db.wait(Duration::from_secs(1)).await;
         }
     };
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)).event(Event::default().event("ping").data("{}"))))
+    Ok(Sse::new(stream).keep_alive(
+        KeepAlive::new().interval(Duration::from_secs(15)).event(Event::default().event("ping").data("{}")),
+    ))
 }
 
 async fn changes(

@@ -20,8 +20,7 @@ use crate::ops::Core;
 
 /// Largest request body: a message of 40,000 characters of four bytes, and some air.
 const MAX_BODY: usize = 200_000;
-const POLICY: &str =
-    "default-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+const POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 /// Every route that is on.
 pub fn router(core: Arc<Core>) -> Router {

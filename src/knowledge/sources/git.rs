@@ -27,7 +27,11 @@ pub async fn fetch(
     let commit = update(&copy, url, branch, limits.timeout * PATIENCE).await?;
     let notes = json!({ "commit": commit, "url": url, "path": path, "limit": limits.max_page_bytes });
     if checkpoint == Some(&notes) && !known.is_empty() {
-        return Ok(Fetched { unchanged: known.keys().cloned().collect(), checkpoint: Some(notes), ..Fetched::default() });
+        return Ok(Fetched {
+            unchanged: known.keys().cloned().collect(),
+            checkpoint: Some(notes),
+            ..Fetched::default()
+        });
     }
     let folder = copy.join(path);
     anyhow::ensure!(folder.is_dir(), "the repository has no folder {}", path.display());

@@ -276,10 +276,13 @@ mod tests {
     #[test]
     fn sitemaps_are_read() {
         let (pages, nested) =
-            read_sitemap(b"<urlset><url><loc> https://d.example/a </loc></url><url><loc>nonsense</loc></url></urlset>").unwrap();
+            read_sitemap(b"<urlset><url><loc> https://d.example/a </loc></url><url><loc>nonsense</loc></url></urlset>")
+                .unwrap();
         assert_eq!(pages.len(), 1);
         assert!(nested.is_empty());
-        let (pages, nested) = read_sitemap(b"<sitemapindex><sitemap><loc>https://d.example/s.xml</loc></sitemap></sitemapindex>").unwrap();
+        let (pages, nested) =
+            read_sitemap(b"<sitemapindex><sitemap><loc>https://d.example/s.xml</loc></sitemap></sitemapindex>")
+                .unwrap();
         assert!(pages.is_empty());
         assert_eq!(nested.len(), 1);
         assert!(read_sitemap(b"<a></b>").is_err());

@@ -1,0 +1,15 @@
+//! Journeys through the front door: an event goes in, jobs drain, what was posted and stored is looked at.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod answers;
+mod browser;
+mod commands;
+mod configuration;
+mod conversation;
+mod knowledge;
+mod safety;
+mod store;
+mod support;
+mod tidy;
+mod web;
