@@ -76,7 +76,7 @@ impl Card {
         for block in &self.blocks {
             match block {
                 Block::Text { markdown } => parts.push(markdown.trim().to_owned()),
-                Block::Quote { markdown, cite } => parts.push(format!("{} [{cite}]", markdown.trim())),
+                Block::Quote { markdown, cite } => parts.push(cited(markdown.trim(), *cite)),
                 Block::Note { markdown, warning } => {
                     parts.push(format!("{}{}", if *warning { "⚠ " } else { "" }, markdown.trim()));
                 }
@@ -89,6 +89,13 @@ impl Card {
         parts.retain(|part| !part.is_empty());
         parts.join("\n\n")
     }
+}
+
+/// The number of the citation behind the words, on a line of its own where it would break a fence or a table.
+fn cited(markdown: &str, cite: usize) -> String {
+    let last = markdown.lines().last().unwrap_or_default().trim_start();
+    let apart = last.starts_with("```") || last.starts_with('|') || last.starts_with("> ");
+    format!("{markdown}{}[{cite}]", if apart { "\n\n" } else { " " })
 }
 
 /// `[1] Title › Heading (last reviewed March 2024): https://…`

@@ -26,9 +26,9 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// The question; without one you get a prompt
+    /// The question; without one you get a prompt that keeps the thread, and ends with Ctrl-D or `exit`
     question: Vec<String>,
-    /// Ask as one of the people in platform.yaml, and read what they may read
+    /// Ask as one of the people in platform.yaml, and read what they may read; otherwise as somebody nobody knows
     #[arg(long = "as", value_name = "PERSON")]
     person: Option<String>,
     /// The platform meant, when there are several
@@ -57,7 +57,7 @@ pub async fn run(config: Option<PathBuf>, ask: Ask) -> anyhow::Result<ExitCode> 
             let names: Vec<&str> = people.iter().map(|person| person.id.as_str()).collect();
             format!("nobody is called {id}; there are: {}", names.join(", "))
         })?,
-        None => people.first().cloned().unwrap_or_else(|| Person::stranger("terminal", "You")),
+        None => Person::stranger("terminal", "You"),
     };
     super::kb::make_ready(&core).await?;
     if ask.question.is_empty() {
@@ -85,7 +85,7 @@ fn platforms(core: &Core) -> String {
 async fn prompt(core: &Arc<Core>, person: &Person, ask: &Ask) -> anyhow::Result<()> {
     let terminal = std::io::stdin().is_terminal();
     if terminal {
-        println!("Ask in plain words. A blank line starts over, Ctrl-D ends.");
+        super::out!("Ask in plain words. A blank line starts over, Ctrl-D ends.");
     }
     let mut thread: Option<String> = None;
     loop {
@@ -104,9 +104,13 @@ async fn prompt(core: &Arc<Core>, person: &Person, ask: &Ask) -> anyhow::Result<
         if read == 0 {
             return Ok(());
         }
-        if line.trim().is_empty() {
-            thread = None;
-            continue;
+        match line.trim() {
+            "" => {
+                thread = None;
+                continue;
+            }
+            "exit" | "quit" | ":q" => return Ok(()),
+            _ => {}
         }
         let (root, replies) = ask_once(core, person, line.trim(), thread.clone(), ask.platform.as_deref()).await?;
         thread = Some(root);
@@ -171,7 +175,7 @@ async fn replies(core: &Core, id: crate::domain::ids::MessageId) -> anyhow::Resu
 async fn show(core: &Core, replies: &[Message], as_json: bool) -> anyhow::Result<()> {
     if !as_json {
         for reply in replies {
-            println!("{}\n", reply.text);
+            super::out!("{}\n", reply.text);
         }
         return Ok(());
     }
@@ -187,7 +191,7 @@ async fn show(core: &Core, replies: &[Message], as_json: bool) -> anyhow::Result
                 value["latency_ms"] = json!(answer.latency_ms);
             }
         }
-        println!("{value}");
+        super::out!("{value}");
     }
     Ok(())
 }

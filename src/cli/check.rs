@@ -48,7 +48,7 @@ pub async fn run(config: Option<PathBuf>, check: Check) -> anyhow::Result<ExitCo
                 Err(text) => json!({ "what": probe.what, "ok": false, "detail": text }),
             })
             .collect();
-        println!("{}", json!({ "ok": !failed, "findings": findings.findings, "probes": probes }));
+        super::out!("{}", json!({ "ok": !failed, "findings": findings.findings, "probes": probes }));
     } else {
         report(&findings, &probes, config.as_ref());
     }
@@ -57,17 +57,17 @@ pub async fn run(config: Option<PathBuf>, check: Check) -> anyhow::Result<ExitCo
 
 fn report(findings: &Diagnostics, probes: &[Probe], config: Option<&Config>) {
     for finding in &findings.findings {
-        println!("{finding}");
+        super::out!("{finding}");
     }
     for probe in probes {
         match &probe.result {
-            Ok(text) => println!("ok     {}: {text}", probe.what),
-            Err(text) => println!("FAILED {}: {text}", probe.what),
+            Ok(text) => super::out!("ok     {}: {text}", probe.what),
+            Err(text) => super::out!("FAILED {}: {text}", probe.what),
         }
     }
     if let Some(config) = config {
         for platform in &config.platforms {
-            println!(
+            super::out!(
                 "{}: {} channels, {} people, {} capabilities, {} sources, {} curated answers",
                 platform.name,
                 platform.channels.len(),

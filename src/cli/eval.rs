@@ -51,8 +51,8 @@ enum What {
 #[derive(Debug, Args)]
 struct Messages {
     /// Messages as JSON lines with text and label
-    #[arg(long, value_name = "FILE", required_unless_present = "cross_validate")]
-    messages: Option<PathBuf>,
+    #[arg(long = "messages", value_name = "FILE", required_unless_present = "cross_validate")]
+    file: Option<PathBuf>,
     /// Measure on the training examples themselves, each fold guessed by a classifier that has not seen it
     #[arg(long)]
     cross_validate: bool,
@@ -134,7 +134,7 @@ async fn answers(server: &Server, arguments: Answers) -> anyhow::Result<ExitCode
     }
     let figures = evaluate::figures(&questions, &outcomes);
     if arguments.json {
-        println!("{figures}");
+        super::out!("{figures}");
     } else {
         print_figures(&figures);
     }
@@ -150,10 +150,10 @@ async fn messages(server: &Server, arguments: Messages) -> anyhow::Result<ExitCo
     let mut report = |example: &Example, guess: &Guess| {
         confusion.add(example.kind, guess.kind());
         if arguments.wrong && guess.kind() != example.kind {
-            println!("{} guessed {}: {}", example.kind.id(), guess.kind().id(), example.text.replace('\n', " "));
+            super::out!("{} guessed {}: {}", example.kind.id(), guess.kind().id(), example.text.replace('\n', " "));
         }
     };
-    if let Some(path) = &arguments.messages {
+    if let Some(path) = &arguments.file {
         let classifier = Classifier::train(&training);
         let labelled = evaluate::json_lines::<Example>(path)?;
         for (example, vectors) in understand::with_vectors(&knowledge, labelled).await? {
@@ -172,7 +172,7 @@ async fn messages(server: &Server, arguments: Messages) -> anyhow::Result<ExitCo
     }
     let figures = evaluate::message_figures(&confusion);
     if arguments.json {
-        println!("{figures}");
+        super::out!("{figures}");
     } else {
         print_figures(&figures);
     }
@@ -182,7 +182,7 @@ async fn messages(server: &Server, arguments: Messages) -> anyhow::Result<ExitCo
 fn print_figures(figures: &Json) {
     let Some(figures) = figures.as_object() else { return };
     for (name, value) in figures {
-        println!("{name:>24}  {value}");
+        super::out!("{name:>24}  {value}");
     }
 }
 

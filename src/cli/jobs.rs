@@ -42,12 +42,12 @@ pub async fn run(config: Option<PathBuf>, jobs: Jobs) -> anyhow::Result<ExitCode
                 for job in store::jobs::in_state(&mut tx, state, 200).await? {
                     let error = job.last_error.unwrap_or_default();
                     if json {
-                        println!(
+                        super::out!(
                             "{}",
                             json!({ "id": job.id, "kind": job.kind, "state": state, "attempts": job.attempts, "error": error })
                         );
                     } else {
-                        println!("{}  {state:<6} {:<8} tried {}×  {error}", job.id, job.kind, job.attempts);
+                        super::out!("{}  {state:<6} {:<8} tried {}×  {error}", job.id, job.kind, job.attempts);
                     }
                 }
             }
@@ -60,7 +60,7 @@ pub async fn run(config: Option<PathBuf>, jobs: Jobs) -> anyhow::Result<ExitCode
             let mut tx = core.db.write().await?;
             let count = store::jobs::replay(&mut tx, id, core.clock.now()).await?;
             core.db.commit(tx).await?;
-            println!("{count} jobs wait to run again.");
+            super::out!("{count} jobs wait to run again.");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -62,7 +62,7 @@ enum What {
 
 pub async fn run(config: Option<PathBuf>, kb: Kb) -> anyhow::Result<ExitCode> {
     let (core, _) = app::build(config).await?;
-    let code = match kb.what {
+    let ended = match kb.what {
         What::Sync { platform, json } => sync_now(&core, platform.as_deref(), json).await?,
         What::Status { json } => status(&core, json).await?,
         What::Search { question, platform, person, limit, json } => {
@@ -71,7 +71,7 @@ pub async fn run(config: Option<PathBuf>, kb: Kb) -> anyhow::Result<ExitCode> {
         }
     };
     core.db.close().await;
-    Ok(code)
+    Ok(ended)
 }
 
 /// Reads all sources of all platforms, with a bar; a source that fails is reported and passed over.
@@ -86,20 +86,24 @@ async fn sync_now(core: &Arc<Core>, only: Option<&str>, json: bool) -> anyhow::R
             let synced = sync::sync_source(core, platform, source, &|path| bar.set_message(path.to_owned())).await;
             bar.finish_and_clear();
             match synced {
-                Ok(report) if json => println!("{}", serde_json::to_string(&report)?),
+                Ok(report) if json => super::out!("{}", serde_json::to_string(&report)?),
                 Ok(report) => {
-                    println!(
+                    super::out!(
                         "{} › {}: {} changed, {} unchanged, {} gone",
-                        platform.name, source.id, report.changed, report.unchanged, report.gone
+                        platform.name,
+                        source.id,
+                        report.changed,
+                        report.unchanged,
+                        report.gone
                     );
                     for (path, problem) in &report.problems {
-                        println!("  {path}: {problem}");
+                        super::out!("  {path}: {problem}");
                     }
                 }
                 Err(error) => {
                     failed = true;
                     if json {
-                        println!(
+                        super::out!(
                             "{}",
                             json!({ "platform": platform.id, "source": source.id, "error": format!("{error:#}") })
                         );
@@ -168,7 +172,7 @@ async fn status(core: &Core, json: bool) -> anyhow::Result<ExitCode> {
             let own = pages.iter().filter(|page| page.source == source.id);
             let (count, passages) = own.fold((0, 0), |(n, p), page| (n + 1, p + page.passages.len()));
             if json {
-                println!(
+                super::out!(
                     "{}",
                     json!({
                         "platform": platform.id,
@@ -188,7 +192,7 @@ async fn status(core: &Core, json: bool) -> anyhow::Result<ExitCode> {
                 || "never read".to_owned(),
                 |at| format!("read {}", at.to_jiff().strftime("%Y-%m-%d %H:%M UTC")),
             );
-            println!(
+            super::out!(
                 "{} › {} ({}, for {}): {count} pages, {passages} passages, {when}",
                 platform.name,
                 source.id,
@@ -196,11 +200,11 @@ async fn status(core: &Core, json: bool) -> anyhow::Result<ExitCode> {
                 source.audience.label()
             );
             if let Some(error) = state.error {
-                println!("  {error}");
+                super::out!("  {error}");
             }
         }
         if !json && let Some(index) = core.knowledge.index(&platform.id) {
-            println!(
+            super::out!(
                 "{}: {} of {} passages have vectors, index {}",
                 platform.name,
                 index.embedded(),
@@ -234,7 +238,7 @@ async fn find(
         .context("nothing has been read yet: run `stationmaster kb sync`")?;
     let judgement = found.judgement;
     if !json {
-        println!(
+        super::out!(
             "{}: on topic {:.0} %, first page answers {:.0} %\n",
             judgement.verdict.id(),
             judgement.topical * 100.0,
@@ -244,7 +248,7 @@ async fn find(
     for hit in found.ranking.hits.iter().take(limit) {
         let passage = found.index.passage(hit.number);
         if json {
-            println!(
+            super::out!(
                 "{}",
                 json!({
                     "score": hit.score, "path": passage.path, "title": passage.title,
@@ -253,9 +257,9 @@ async fn find(
             );
             continue;
         }
-        println!("{:.2}  {}\n      {}", hit.score, passage.heading_path(), passage.link());
+        super::out!("{:.2}  {}\n      {}", hit.score, passage.heading_path(), passage.link());
         let s = hit.signals;
-        println!(
+        super::out!(
             "      words {:.1}, meaning {:.2}, best sentence {:.2}, tokens {:.2}, terms found {:.0} %",
             s.lexical,
             s.dense,

@@ -1,5 +1,13 @@
 //! The commands: one file for each.
 
+/// Prints a line. A reader that has gone away (`| head`) ends the program quietly.
+macro_rules! out {
+    ($($argument:tt)*) => {
+        $crate::cli::print_line(format_args!($($argument)*))
+    };
+}
+use out;
+
 mod ask;
 mod check;
 mod eval;
@@ -71,6 +79,14 @@ pub async fn run() -> ExitCode {
             eprintln!("stationmaster: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn print_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+        let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+        std::process::exit(i32::from(!gone));
     }
 }
 

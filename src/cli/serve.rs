@@ -33,7 +33,7 @@ pub async fn run(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
         format!("listen on {address}: is another Stationmaster running? Set server.listen to another port")
     })?;
-    println!("{}", summary(&core));
+    super::out!("{}", summary(&core));
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(train(Arc::clone(&core)));

@@ -35,13 +35,13 @@ pub async fn run(config: Option<PathBuf>, arguments: Why) -> anyhow::Result<Exit
                 "decided_at": decision.decided_at.to_string(), "trace": decision.trace,
             })
         });
-        println!("{}", value.unwrap_or_else(|| json!({ "message": message.id, "outcome": "waiting" })));
+        super::out!("{}", value.unwrap_or_else(|| json!({ "message": message.id, "outcome": "waiting" })));
         return Ok(ExitCode::SUCCESS);
     }
     let first: String = message.text.lines().next().unwrap_or_default().chars().take(80).collect();
-    println!("{}  {}  \"{first}\"", message.id, message.created_at.to_jiff().strftime("%Y-%m-%d %H:%M UTC"));
+    super::out!("{}  {}  \"{first}\"", message.id, message.created_at.to_jiff().strftime("%Y-%m-%d %H:%M UTC"));
     for line in why::explain(&mut tx, message.id).await? {
-        println!("- {line}");
+        super::out!("- {line}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -495,7 +495,7 @@ impl Checker<'_> {
             Some(prefix) => self.address(&prefix)?,
             None => first.join(".").unwrap_or_else(|_| first.clone()),
         };
-        if !first.as_str().starts_with(prefix.as_str()) && !first.path().ends_with(".xml") {
+        if !first.as_str().starts_with(prefix.as_str()) && !first.path().to_lowercase().ends_with(".xml") {
             self.error(&start, "start lies outside prefix", format!("begin it with {prefix}"));
         }
         Some(SourceKind::Site { start: first, prefix, max_pages })

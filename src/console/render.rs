@@ -41,7 +41,7 @@ fn person_html(text: &str) -> String {
 }
 
 /// A message as one viewer sees it. Links to the bot's own pages carry the viewer's identity.
-pub fn message(message: &Message, root: Option<String>, reply_count: i64, viewer: &str, pages: &str) -> Json {
+pub fn message(message: &Message, root: Option<&str>, reply_count: i64, viewer: &str, pages: &str) -> Json {
     let card: Option<Card> = message.card.clone().and_then(|json| serde_json::from_value(json).ok());
     let blocks: Vec<Json> =
         card.iter().flat_map(|card| card.blocks.iter()).map(|block| self::block(block, viewer, pages)).collect();

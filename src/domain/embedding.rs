@@ -146,7 +146,9 @@ mod tests {
         #[test]
         fn bytes_round_trip(rows in prop::collection::vec(prop::collection::vec(-1.0_f32..1.0, 8), 0..5)) {
             let mut matrix = Vectors::empty(8);
-            rows.iter().for_each(|row| matrix.push(row));
+            for row in &rows {
+                matrix.push(row);
+            }
             let vectors = TextVectors { whole: matrix.clone(), sentences: Vectors::empty(8), tokens: matrix };
             prop_assert_eq!(TextVectors::from_bytes(&vectors.to_bytes()), Some(vectors));
         }

@@ -80,7 +80,9 @@ impl Embedder for Endpoint {
             let mut all = vec![texts.whole];
             all.extend(texts.units);
             // Endpoints refuse empty strings.
-            all.iter_mut().filter(|text| text.trim().is_empty()).for_each(|text| *text = "-".to_owned());
+            for text in all.iter_mut().filter(|text| text.trim().is_empty()) {
+                "-".clone_into(text);
+            }
             let mut rows = Vec::with_capacity(all.len());
             for batch in all.chunks(BATCH) {
                 rows.extend(self.call(batch).await?);

@@ -139,14 +139,19 @@ pub fn feedback_noted(platform: Option<&Platform>, kind: &str) -> Card {
 }
 
 pub fn secret_warning(found: &[&str]) -> Card {
-    let what = found.join(" and a ");
+    let what = found.join(" and ");
     Card::default().with(Block::Note {
         markdown: format!(
-            "Your message held what looks like a {what}. I took it out before keeping anything, but the chat itself \
-             still shows it: delete the message and replace the secret."
+            "Your message held a secret (it looks like: {what}). I took it out before keeping anything. Others may have \
+             seen it all the same: replace it, and delete the message where the chat still shows it."
         ),
         warning: true,
     })
+}
+
+/// Stands where an answer was; `how` says what happened to the question.
+pub fn answer_taken_back(how: &str) -> Card {
+    Card::text(format!("The question was {how}, so the answer was taken back."))
 }
 
 /// Asks which platform a question is about.
@@ -175,13 +180,17 @@ pub fn person_called(platform: &Platform, channel: &str, here: bool) -> Card {
 
 /// What the people of a platform see when somebody needs them.
 pub fn person_wanted(name: &str, question: &str, origin: &str) -> Card {
-    let quoted: String =
-        question.lines().take(12).map(|line| format!("> {}\n", super::compose::escape(line))).collect();
+    let quoted: String = question
+        .lines()
+        .take(12)
+        .map(|line| format!("> {}", super::compose::escape(line)))
+        .collect::<Vec<_>>()
+        .join("\n");
     Card::text(format!("**{}** asks for a person{origin}:\n\n{quoted}", super::compose::escape(name)))
 }
 
 pub fn why(lines: &[String]) -> Card {
-    Card::text(lines.iter().map(|line| format!("- {line}\n")).collect::<String>())
+    Card::text(format!("- {}", lines.join("\n- ")))
 }
 
 /// Asks why an answer did not help.
@@ -204,7 +213,7 @@ pub fn reason_form(action: ActionId) -> Form {
             },
             FormField {
                 id: "comment".to_owned(),
-                label: "What would have helped? (optional)".to_owned(),
+                label: "What would have helped?".to_owned(),
                 kind: FormFieldKind::Paragraph,
                 required: false,
                 max_length: 2000,

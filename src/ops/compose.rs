@@ -19,7 +19,12 @@ const PASSAGE_FLOOR: f32 = 0.55;
 /// Code blocks in one answer, and lines of each.
 const MAX_CODE_BLOCKS: usize = 2;
 const MAX_CODE_LINES: usize = 24;
-/// Pages shown when evidence is thin. They share the words of an answer.
+/// A group this far below the best (as a share of its score) is left out; within a cut block likewise a unit.
+const GROUP_FLOOR: f32 = 0.45;
+const UNIT_FLOOR: f32 = 0.6;
+/// From this share of a unit's words on, it only repeats the question.
+const ECHO: f32 = 0.55;
+/// Pages named when evidence is thin.
 const CLOSEST_PAGES: usize = 3;
 
 /// A piece of an answer: words of one passage.
@@ -46,15 +51,27 @@ pub struct Shape {
     pub now: Timestamp,
 }
 
+/// Blocks that are shown together: a sentence that leads to code, a list or a table, and what it leads to.
+struct Group<'a> {
+    /// Position of the passage among those considered.
+    rank: usize,
+    lead: Option<Candidate<'a>>,
+    main: Candidate<'a>,
+    score: f32,
+}
+
 /// A block that may be shown.
 struct Candidate<'a> {
-    /// Position of the passage in the ranking.
-    rank: usize,
     block: usize,
     content: &'a PassageBlock,
     /// Score of each unit.
     units: Vec<f32>,
-    score: f32,
+}
+
+impl Candidate<'_> {
+    fn best(&self) -> f32 {
+        self.units.iter().copied().fold(0.0_f32, f32::max)
+    }
 }
 
 /// Picks what answers the question from the first passages of the ranking.
@@ -65,16 +82,15 @@ pub fn extract(index: &Index, ranking: &Ranking, question: Option<&TextVectors>,
     pick(index, ranking, question, &hits, shape, shape.max_words)
 }
 
-/// The best passage of each of the closest pages, cut short.
+/// What fits best on the closest pages, as [`extract`] picks it; pages that got no word in are at least named.
 pub fn closest(index: &Index, ranking: &Ranking, question: Option<&TextVectors>, shape: Shape) -> Extract {
-    let mut extract = Extract::default();
-    for (_, _, hits) in index.pages(ranking).into_iter().take(CLOSEST_PAGES) {
-        let part = pick(index, ranking, question, &hits[..1], shape, shape.max_words / CLOSEST_PAGES);
-        let offset = extract.citations.len();
-        extract
-            .pieces
-            .extend(part.pieces.into_iter().map(|piece| Piece { citation: piece.citation + offset, ..piece }));
-        extract.citations.extend(part.citations);
+    let mut extract = extract(index, ranking, question, shape);
+    for (_, path, hits) in index.pages(ranking).into_iter().take(CLOSEST_PAGES) {
+        let named = extract.citations.iter().any(|(citation, _)| citation.path == path);
+        if !named {
+            let number = hits[0].number;
+            extract.citations.push((cite(index.passage(number), shape), index.hash(number)));
+        }
     }
     extract
 }
@@ -89,21 +105,48 @@ fn pick(
 ) -> Extract {
     let top = hits.first().map_or(0.0, |hit| hit.score);
     let passages: Vec<_> = hits.iter().map(|hit| Arc::clone(index.passage(hit.number))).collect();
-    let mut candidates = Vec::new();
+    let mut groups = Vec::new();
     for (rank, (hit, passage)) in hits.iter().zip(&passages).enumerate() {
-        let weight = if top > 0.0 { hit.score / top } else { 1.0 };
+        // Squared: the first passage is shown nearly whole before others get a word in.
+        let weight = if top > 0.0 { (hit.score / top).powi(2) } else { 1.0 };
         let scores = unit_scores(index, hit.number, passage, ranking, question);
-        let mut next = 0;
-        for (block, content) in passage.passage.blocks.iter().enumerate() {
-            let units = scores[next..next + content.units.len()].to_vec();
-            next += content.units.len();
-            let best = units.iter().copied().fold(0.0_f32, f32::max);
-            candidates.push(Candidate { rank, block, content, units, score: best * weight });
+        groups.extend(grouped(rank, &passage.passage.blocks, &scores, weight));
+    }
+    groups.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.rank.cmp(&b.rank)).then(a.main.block.cmp(&b.main.block)));
+    let chosen = choose(&groups, max_words);
+    assemble(index, &chosen, &passages, &hits.iter().map(|hit| hit.number).collect::<Vec<_>>(), shape)
+}
+
+/// Puts a sentence and the code, list or table that it leads to together.
+fn grouped<'a>(rank: usize, blocks: &'a [PassageBlock], scores: &[f32], weight: f32) -> Vec<Group<'a>> {
+    let mut next = 0;
+    let mut lead: Option<Candidate<'a>> = None;
+    let mut groups = Vec::new();
+    for (block, content) in blocks.iter().enumerate() {
+        let units = scores[next..next + content.units.len()].to_vec();
+        next += content.units.len();
+        let candidate = Candidate { block, content, units };
+        let leads = content.kind == BlockKind::Paragraph
+            && blocks.get(block + 1).is_some_and(|after| {
+                after.kind == BlockKind::Code
+                    || (after.kind != BlockKind::Paragraph && content.markdown.trim_end().ends_with(':'))
+            });
+        if leads {
+            if let Some(earlier) = lead.replace(candidate) {
+                groups.push((None, earlier));
+            }
+        } else {
+            groups.push((lead.take(), candidate));
         }
     }
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.rank.cmp(&b.rank)).then(a.block.cmp(&b.block)));
-    let chosen = choose(&candidates, &passages, max_words);
-    assemble(index, &chosen, &passages, &hits.iter().map(|hit| hit.number).collect::<Vec<_>>(), shape)
+    groups.extend(lead.map(|lead| (None, lead)));
+    groups
+        .into_iter()
+        .map(|(lead, main)| {
+            let score = lead.as_ref().map_or(0.0, Candidate::best).max(main.best()) * weight;
+            Group { rank, lead, main, score }
+        })
+        .collect()
 }
 
 /// How well each unit of a passage fits the question: its cosine, and the rarity of the terms they share.
@@ -121,11 +164,20 @@ fn unit_scores(
         .units()
         .enumerate()
         .map(|(position, unit)| {
+            // "See there." and the like point at an answer; they are none.
+            if word_count(unit) < 4 && passage.passage.blocks.len() > 1 && !unit.chars().any(|c| c.is_ascii_digit()) {
+                return 0.0;
+            }
             let present: BTreeSet<String> = terms::all_terms(unit).into_iter().collect();
             let shared: f32 =
                 ranking.terms.iter().filter(|(term, _)| present.contains(term)).map(|(_, rarity)| rarity).sum();
             let coverage = shared / total;
-            match (question, vectors) {
+            // What the asker has just said is no news to them: an error they pasted, say.
+            let asked = ranking.terms.iter().filter(|(term, _)| present.contains(term)).count();
+            let content = present.iter().filter(|term| !terms::is_function_word(term)).count().max(1);
+            #[expect(clippy::cast_precision_loss, reason = "counts of words")]
+            let novelty = if asked as f32 / content as f32 > ECHO { 0.5 } else { 1.0 };
+            let fit = match (question, vectors) {
                 (Some(question), Some(vectors))
                     if position < vectors.len()
                         && !question.whole.is_empty()
@@ -134,7 +186,8 @@ fn unit_scores(
                     0.65 * cosine(question.whole.row(0), vectors.row(position)) + 0.35 * coverage
                 }
                 _ => coverage,
-            }
+            };
+            fit * novelty
         })
         .collect()
 }
@@ -147,83 +200,79 @@ struct Chosen {
     units: Option<Vec<usize>>,
 }
 
-fn choose(candidates: &[Candidate<'_>], passages: &[Arc<PlacedPassage>], max_words: usize) -> Vec<Chosen> {
+/// Takes groups, best first, while there are words left and they are nearly as good as the best.
+fn choose(groups: &[Group<'_>], max_words: usize) -> Vec<Chosen> {
     let mut chosen: Vec<Chosen> = Vec::new();
     let mut words = 0;
     let mut codes = 0;
-    for candidate in candidates {
-        if chosen.iter().any(|other| other.rank == candidate.rank && other.block == candidate.block) {
-            continue;
-        }
-        if candidate.content.kind == BlockKind::Code {
-            if codes >= MAX_CODE_BLOCKS {
-                continue;
-            }
-            codes += 1;
-            chosen.push(Chosen { rank: candidate.rank, block: candidate.block, units: None });
-            // Code without the sentence that leads to it is a riddle.
-            if let Some(lead) = candidate.block.checked_sub(1) {
-                let before = &passages[candidate.rank].passage.blocks[lead];
-                let length = word_count(&before.units.join(" "));
-                let there = chosen.iter().any(|other| other.rank == candidate.rank && other.block == lead);
-                if before.kind == BlockKind::Paragraph && !there && words + length.min(30) <= max_words {
-                    let units = (length > 30).then(|| vec![before.units.len() - 1]);
-                    words += length.min(30);
-                    chosen.push(Chosen { rank: candidate.rank, block: lead, units });
-                }
-            }
+    let floor = groups.first().map_or(0.0, |group| group.score * GROUP_FLOOR);
+    for group in groups.iter().take_while(|group| group.score >= floor) {
+        let is_code = group.main.content.kind == BlockKind::Code;
+        if is_code && codes == MAX_CODE_BLOCKS {
             continue;
         }
         let left = max_words.saturating_sub(words);
-        let Some((units, length)) = fit(candidate, left, chosen.is_empty()) else { continue };
-        words += length;
-        let leads_to_code = passages[candidate.rank]
-            .passage
-            .blocks
-            .get(candidate.block + 1)
-            .is_some_and(|next| next.kind == BlockKind::Code);
-        chosen.push(Chosen { rank: candidate.rank, block: candidate.block, units });
-        let next = candidate.block + 1;
-        if leads_to_code
-            && codes < MAX_CODE_BLOCKS
-            && candidate.content.markdown.trim_end().ends_with(':')
-            && !chosen.iter().any(|other| other.rank == candidate.rank && other.block == next)
-        {
-            codes += 1;
-            chosen.push(Chosen { rank: candidate.rank, block: next, units: None });
+        let lead = group.lead.as_ref().map(|lead| lead_in(lead, left));
+        let lead_words = lead.as_ref().map_or(0, |(_, length)| *length);
+        if lead_words > left {
+            continue;
         }
+        let main = if is_code { Some((None, 0)) } else { fit(&group.main, left - lead_words, chosen.is_empty()) };
+        // What a sentence leads to must follow it.
+        let Some((units, length)) = main else { continue };
+        if let (Some(lead), Some((units, _))) = (&group.lead, lead) {
+            chosen.push(Chosen { rank: group.rank, block: lead.block, units });
+        }
+        chosen.push(Chosen { rank: group.rank, block: group.main.block, units });
+        words += lead_words + length;
+        codes += usize::from(is_code);
     }
     chosen.sort();
     chosen
 }
 
-/// Which units of a block fit into `left` words: all, the best few of a list, table or paragraph, or none. Steps stay whole
-/// unless they come first and are longer than a whole answer.
+/// A leading paragraph: whole where it fits, else its last sentence.
+fn lead_in(lead: &Candidate<'_>, left: usize) -> (Option<Vec<usize>>, usize) {
+    let total = word_count(&lead.content.units.join(" "));
+    if total <= left.min(45) {
+        return (None, total);
+    }
+    let last = lead.content.units.len().saturating_sub(1);
+    (Some(vec![last]), lead.content.units.last().map_or(0, |unit| word_count(unit)))
+}
+
+/// Which units of a block fit into `left` words: all, the best few of a list, table or paragraph, or none. Steps stay
+/// whole; only steps longer than a whole answer are cut, at the end.
 fn fit(candidate: &Candidate<'_>, left: usize, first: bool) -> Option<(Option<Vec<usize>>, usize)> {
     let lengths: Vec<usize> = candidate.content.units.iter().map(|unit| word_count(unit)).collect();
     let total: usize = lengths.iter().sum();
-    let generous = if first { left + left / 2 } else { left };
     let whole = match candidate.content.kind {
-        BlockKind::Steps => total <= generous,
-        // A long table or list is cut down to what was asked for even where it would fit.
-        BlockKind::Table | BlockKind::List => total <= left && total <= 70,
-        BlockKind::Paragraph | BlockKind::Code => total <= left,
+        BlockKind::Steps => total <= if first { left * 2 } else { left },
+        // A long table is cut down to what was asked for even where it would fit.
+        BlockKind::Table => total <= left && total <= 80,
+        BlockKind::List | BlockKind::Paragraph | BlockKind::Code => total <= left,
     };
     if whole {
         return Some((None, total));
     }
-    let mut order: Vec<usize> = (0..lengths.len()).collect();
-    order.sort_by(|a, b| candidate.units[*b].total_cmp(&candidate.units[*a]).then(a.cmp(b)));
-    if candidate.content.kind == BlockKind::Steps {
-        order.sort_unstable();
+    if candidate.content.kind == BlockKind::Steps && !first {
+        return None;
     }
-    let floor = candidate.units.iter().copied().fold(0.0_f32, f32::max) * 0.6;
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    if candidate.content.kind != BlockKind::Steps {
+        order.sort_by(|a, b| candidate.units[*b].total_cmp(&candidate.units[*a]).then(a.cmp(b)));
+    }
+    let floor = if candidate.content.kind == BlockKind::Steps { 0.0 } else { candidate.best() * UNIT_FLOOR };
     let mut units = Vec::new();
     let mut words = 0;
     for unit in order {
-        let weak = candidate.content.kind != BlockKind::Steps && candidate.units[unit] < floor;
-        if weak || words + lengths[unit] > left {
-            if units.is_empty() && first && !weak {
+        // A sentence that ends in a colon says nothing without what follows.
+        let dangling = candidate.content.kind == BlockKind::Paragraph && candidate.content.units[unit].ends_with(':');
+        if candidate.units[unit] < floor || dangling {
+            continue;
+        }
+        if words + lengths[unit] > left {
+            if units.is_empty() && first {
                 units.push(unit);
                 words += lengths[unit];
             }
@@ -256,9 +305,17 @@ fn assemble(
         if parts.is_empty() {
             continue;
         }
-        let citation = extract.citations.len();
-        extract.citations.push((cite(passage, shape), index.hash(numbers[rank])));
-        extract.pieces.push(Piece { markdown: parts.join("\n\n"), citation });
+        let markdown = parts.join("\n\n");
+        let citation = cite(passage, shape);
+        // A section that was split is cited once.
+        if let Some(known) = extract.citations.iter().position(|(other, _)| other.url == citation.url) {
+            let piece = &mut extract.pieces[known].markdown;
+            piece.push_str("\n\n");
+            piece.push_str(&markdown);
+            continue;
+        }
+        extract.pieces.push(Piece { markdown, citation: extract.citations.len() });
+        extract.citations.push((citation, index.hash(numbers[rank])));
     }
     extract
 }
@@ -281,7 +338,11 @@ fn show(block: &PassageBlock, units: Option<&[usize]>) -> String {
             let mut lines: Vec<&str> = block.markdown.lines().take(2).collect();
             let rows: Vec<&str> = block.markdown.lines().skip(2).collect();
             lines.extend(units.iter().filter_map(|unit| rows.get(*unit)));
-            lines.join("\n")
+            let mut table = lines.join("\n");
+            if units.len() < rows.len() {
+                table.push_str(&format!("\n\n_… {} more rows on the page._", rows.len() - units.len()));
+            }
+            table
         }
         BlockKind::List | BlockKind::Steps => {
             let items = list_items(&block.markdown);

@@ -144,6 +144,8 @@ pub struct Outcome {
     pub pages: Vec<String>,
     pub evidence: Evidence,
     pub answer: String,
+    /// Markdown of the first five passages: what an answer could have shown.
+    pub passages: Vec<String>,
     /// The ranked passages with what spoke for each: for fitting the fusion.
     pub candidates: Vec<(String, Signals)>,
 }
@@ -210,6 +212,7 @@ fn judge(
         pages,
         evidence,
         answer,
+        passages: ranking.hits.iter().take(5).map(|hit| index.passage(hit.number).passage.markdown()).collect(),
         candidates: ranking.hits.iter().map(|hit| (index.passage(hit.number).path.clone(), hit.signals)).collect(),
     }
 }

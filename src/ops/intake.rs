@@ -119,9 +119,19 @@ async fn take_deletion(core: &Core, tx: &mut Tx, inbound: InboundDeletion) -> an
         return Ok(Received::Duplicate(id));
     }
     match known.filter(|message| message.author == author.id && !message.from_bot) {
-        Some(message) if store::messages::delete(tx, message.id, now).await? => Ok(Received::Stored(message.id)),
+        Some(message) if store::messages::delete(tx, message.id, now).await? => {
+            take_answer_back(core, tx, &message).await?;
+            Ok(Received::Stored(message.id))
+        }
         _ => Ok(Received::Ignored),
     }
+}
+
+/// Whoever takes a question back does not want it quoted by its answer.
+async fn take_answer_back(core: &Core, tx: &mut Tx, message: &Message) -> anyhow::Result<()> {
+    let Some(question) = store::answers::question_of_message(tx, message.id).await? else { return Ok(()) };
+    let Some(posted) = store::messages::answering(tx, question.id).await? else { return Ok(()) };
+    super::deliver::replace(core, tx, &posted, &cards::answer_taken_back("deleted")).await
 }
 
 async fn enqueue_response(core: &Core, tx: &mut Tx, message: &Message) -> anyhow::Result<()> {

@@ -153,7 +153,7 @@ impl KnowledgeBase {
             Some(context) => format!("{context}\n{text}"),
             None => text.to_owned(),
         };
-        let embedded = async {
+        let attempt = async {
             let mut vectors = embedder.embed(Texts { whole, units: Vec::new() }).await?;
             if context.is_some() {
                 let alone = embedder.embed(Texts { whole: text.to_owned(), units: Vec::new() }).await?;
@@ -162,7 +162,7 @@ impl KnowledgeBase {
             }
             anyhow::Ok(vectors)
         };
-        match embedded.await {
+        match attempt.await {
             Ok(vectors) => Some(vectors),
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "Question could not be embedded; words alone serve.");

@@ -56,6 +56,16 @@ enum Plan {
     Answer,
     /// Answer if the pages clearly do; otherwise explain what the bot is for.
     AnswerOrHelp,
+    /// Answer if the pages clearly do; otherwise stay silent, for this reason.
+    AnswerOrSilence(&'static str),
+}
+
+/// What to do when no page clearly answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Otherwise {
+    Say,
+    Help,
+    Silence(&'static str),
 }
 
 /// Everything that is known about a message when it is decided on.
@@ -72,6 +82,15 @@ struct Situation {
     kind: MessageKind,
 }
 
+impl Situation {
+    /// Would a question be answered here without a mention?
+    fn may_step_in(&self) -> bool {
+        self.message.place.thread.is_none()
+            && !self.message.text.trim_start().starts_with('@')
+            && matches!(self.mode, Some(ChannelMode::Questions | ChannelMode::All))
+    }
+}
+
 /// Handles a `respond` job. Runs any number of times with one effect.
 ///
 /// # Errors
@@ -82,7 +101,17 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
     if let Some(named) = job.platform.as_deref() {
         situation.platform = core.config.platform(named).cloned();
     }
-    let plan = if job.platform.is_some() { Plan::Answer } else { plan(&situation) };
+    let curated = situation
+        .platform
+        .as_ref()
+        .is_some_and(|platform| platform.answers.iter().any(|answer| answer.matches(&situation.message.text)));
+    let plan = match plan(&situation) {
+        _ if job.platform.is_some() => Plan::Answer,
+        // Whoever wrote the answer wanted it given, whatever kind of message asks for it.
+        Plan::Silent(_) if curated && situation.may_step_in() => Plan::Answer,
+        Plan::AnswerOrSilence(_) | Plan::Feedback { .. } if curated => Plan::Answer,
+        plan => plan,
+    };
     match plan {
         Plan::Silent(reason) => conclude(core, &situation, "silent", json!({ "reason": reason }), None).await,
         Plan::Help => {
@@ -94,8 +123,9 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
             conclude(core, &situation, "thanked", json!({ "reason": "thanks" }), Some(card)).await
         }
         Plan::Feedback { kind, say_so } => note_feedback(core, &situation, kind, say_so).await,
-        Plan::Answer => answer(core, &situation, false).await,
-        Plan::AnswerOrHelp => answer(core, &situation, true).await,
+        Plan::Answer => answer(core, &situation, Otherwise::Say).await,
+        Plan::AnswerOrHelp => answer(core, &situation, Otherwise::Help).await,
+        Plan::AnswerOrSilence(reason) => answer(core, &situation, Otherwise::Silence(reason)).await,
     }
 }
 
@@ -215,8 +245,8 @@ fn plan(situation: &Situation) -> Plan {
     }
     if *in_conversation {
         return match kind {
-            MessageKind::Thanks => Plan::Welcome,
-            MessageKind::Chatter if sure => Plan::Silent("it is talk, not a follow-up question"),
+            MessageKind::Thanks if sure => Plan::Welcome,
+            MessageKind::Thanks | MessageKind::Chatter => Plan::Silent("it is talk, not a follow-up question"),
             kind => match kind.feedback() {
                 Some(kind) if sure => Plan::Feedback { kind, say_so: true },
                 _ => Plan::Answer,
@@ -231,7 +261,12 @@ fn plan(situation: &Situation) -> Plan {
         Some(ChannelMode::Mention) => Plan::Silent("in this channel I speak only when mentioned (mode: mention)"),
         Some(ChannelMode::Questions) => match kind {
             MessageKind::Question if sure => Plan::Answer,
-            MessageKind::Question => Plan::Silent("it may be a question, but I am not sure enough to step in"),
+            MessageKind::Question => {
+                Plan::AnswerOrSilence("it may be a question, but I am not sure enough of that, nor of an answer")
+            }
+            MessageKind::Incident | MessageKind::ServiceRequest => {
+                Plan::AnswerOrSilence("it is not a question (mode: questions), and no page clearly helps with it")
+            }
             kind => match kind.feedback() {
                 Some(kind) if sure => Plan::Feedback { kind, say_so: false },
                 _ => Plan::Silent("it is not a question, and here I answer questions only (mode: questions)"),
@@ -299,7 +334,7 @@ async fn conclude(
 async fn retract_answer(core: &Core, tx: &mut Tx, situation: &Situation, card: Option<&Card>) -> anyhow::Result<()> {
     let Some(question) = store::answers::question_of_message(tx, situation.message.id).await? else { return Ok(()) };
     let Some(posted) = store::messages::answering(tx, question.id).await? else { return Ok(()) };
-    let gone = Card::text("The question was changed, so the answer was taken back.");
+    let gone = cards::answer_taken_back("changed");
     deliver::replace(core, tx, &posted, card.unwrap_or(&gone)).await
 }
 
@@ -395,7 +430,7 @@ fn names(text: &str, name: &str) -> bool {
     text.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| word == name)
 }
 
-async fn answer(core: &Core, situation: &Situation, or_help: bool) -> anyhow::Result<()> {
+async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> anyhow::Result<()> {
     let text = head(&situation.message.text, READ_LIMIT);
     match target(core, situation, &text).await? {
         Target::NotReady(platform) => {
@@ -408,10 +443,19 @@ async fn answer(core: &Core, situation: &Situation, or_help: bool) -> anyhow::Re
         Target::Ask(platforms) => ask_platform(core, situation, &platforms).await,
         Target::Found(platform, found) => {
             let curated = platform.answers.iter().find(|answer| answer.matches(&text)).cloned();
-            if or_help && curated.is_none() && found.judgement.verdict != Verdict::Answered {
-                let card = help_card(core, situation);
-                let detail = json!({ "reason": "a greeting or talk, and no page clearly answers it" });
-                return conclude(core, situation, "helped", detail, Some(card)).await;
+            if curated.is_none() && found.judgement.verdict != Verdict::Answered {
+                let (outcome, reason, card) = match otherwise {
+                    Otherwise::Say => return settle(core, situation, &platform, &found, None, &text).await,
+                    Otherwise::Help => (
+                        "helped",
+                        "a greeting or talk, and no page clearly answers it",
+                        Some(help_card(core, situation)),
+                    ),
+                    Otherwise::Silence(reason) => ("silent", reason, None),
+                };
+                let search = serde_json::to_value(&found.trace).context("write the trace")?;
+                let detail = json!({ "reason": reason, "search": search });
+                return conclude(core, situation, outcome, detail, card).await;
             }
             settle(core, situation, &platform, &found, curated.as_ref(), &text).await
         }

@@ -195,7 +195,8 @@ impl Index {
         for number in 0..self.hashes.len() {
             let known = *first.entry(self.hashes[number]).or_insert(number);
             if known != number {
-                self.vectors[number] = self.vectors[known].clone();
+                let shared = self.vectors[known].clone();
+                self.vectors[number] = shared;
             }
         }
     }
@@ -468,10 +469,13 @@ impl Weights {
     };
 }
 
+/// Reads one signal.
+type Signal = fn(&Signals) -> f32;
+
 /// Convex combination of min-max scaled signals (Bruch, Gai & Ingber 2023); sorts the hits by it.
 fn fuse(hits: &mut [Hit], weights: &Weights) {
     let Weights { lexical, dense, sentence, tokens, coverage, headings, page_lexical, page_dense } = weights;
-    let parts: [(fn(&Signals) -> f32, f32); 8] = [
+    let parts: [(Signal, f32); 8] = [
         (|s| s.lexical, *lexical),
         (|s| s.dense, *dense),
         (|s| s.sentence, *sentence),

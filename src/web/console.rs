@@ -35,9 +35,15 @@ const PAGE: u32 = 100;
 
 pub fn routes() -> Router<Arc<Core>> {
     Router::new()
-        .route("/", get(|| asset("text/html; charset=utf-8", include_str!("assets/console.html"))))
-        .route("/assets/console.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/console.css"))))
-        .route("/assets/console.js", get(|| asset("text/javascript; charset=utf-8", include_str!("assets/console.js"))))
+        .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("assets/console.html")) }))
+        .route(
+            "/assets/console.css",
+            get(|| async { asset("text/css; charset=utf-8", include_str!("assets/console.css")) }),
+        )
+        .route(
+            "/assets/console.js",
+            get(|| async { asset("text/javascript; charset=utf-8", include_str!("assets/console.js")) }),
+        )
         .route("/api/console/state", get(state))
         .route("/api/console/messages", get(messages).post(send))
         .route("/api/console/messages/{id}", put(edit).delete(delete))
@@ -46,7 +52,7 @@ pub fn routes() -> Router<Arc<Core>> {
         .route("/api/console/events", get(events))
 }
 
-async fn asset(kind: &'static str, body: &'static str) -> impl IntoResponse {
+fn asset(kind: &'static str, body: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], body)
 }
 
@@ -187,7 +193,7 @@ async fn view(core: &Core, tx: &mut Tx, message: &Message, viewer: &Person) -> R
     } else {
         0
     };
-    Ok(render::message(message, root, replies, &viewer.id, &page_prefix(core)))
+    Ok(render::message(message, root.as_deref(), replies, &viewer.id, &page_prefix(core)))
 }
 
 #[derive(Debug, Deserialize)]

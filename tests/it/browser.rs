@@ -74,6 +74,17 @@ async fn wait_for(client: &Client, css: &str) -> fantoccini::elements::Element {
         .unwrap_or_else(|error| panic!("{css} does not appear: {error}"))
 }
 
+/// Waits until an element with this test id holds the text.
+async fn wait_for_text(client: &Client, id: &str, text: &str) {
+    let path = format!("//*[@data-testid='{id}']/descendant-or-self::*[contains(., '{text}')]");
+    client
+        .wait()
+        .at_most(Duration::from_secs(20))
+        .for_element(Locator::XPath(&path))
+        .await
+        .unwrap_or_else(|error| panic!("{text:?} does not appear in {id}: {error}"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_developer_asks_reads_rates_and_follows_up() {
     let Some(driver) = driver() else { return };
@@ -85,8 +96,7 @@ async fn a_developer_asks_reads_rates_and_follows_up() {
     composer.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
     let citation = wait_for(&client, "[data-testid=thread] [data-testid=citation]").await;
     assert!(citation.text().await.unwrap().contains("Database backups"));
-    let thread = wait_for(&client, "[data-testid=thread]").await;
-    assert!(thread.text().await.unwrap().contains("35 days"), "{}", thread.text().await.unwrap());
+    wait_for_text(&client, "thread", "35 days").await;
     let buttons = client.find_all(Locator::Css("[data-testid=thread] [data-testid=action]")).await.unwrap();
     let mut labels = Vec::new();
     for button in &buttons {
@@ -104,17 +114,11 @@ async fn a_developer_asks_reads_rates_and_follows_up() {
         .await
         .unwrap();
     wait_for(&client, "[data-testid=form-submit]").await.click().await.unwrap();
-    let notice = wait_for(&client, "[data-testid=notice]").await;
-    assert!(notice.text().await.unwrap().contains("Thank you"));
+    wait_for_text(&client, "notice", "Thank you").await;
     let follow_up = wait_for(&client, "[data-testid=thread-composer]").await;
     follow_up.send_keys("and how do I restore one?").await.unwrap();
     follow_up.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
-    client
-        .wait()
-        .at_most(Duration::from_secs(20))
-        .for_element(Locator::XPath("//*[@data-testid='thread']//*[contains(text(), 'harbor db restore')]"))
-        .await
-        .expect("the follow-up is answered from the same subject");
+    wait_for_text(&client, "thread", "harbor db restore").await;
     client.close().await.unwrap();
     served.end().await;
 }

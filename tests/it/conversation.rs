@@ -218,3 +218,44 @@ async fn why_explains_to_the_one_who_asks() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_curated_answer_is_given_whatever_kind_of_message_asks_for_it() {
+    on_both(Files::harbor, |world| async move {
+        let said =
+            world.say("dev", "ask-harbor", "good morning! somebody wanted to know who runs harbor, good luck").await;
+        assert_eq!(world.answer(said).await.mode.id(), "curated");
+        let quiet = world.say("dev", "storage-help", "ask around who runs harbor").await;
+        assert_eq!(world.decision(quiet).await.outcome, "silent", "mode mention stays silent");
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_problem_gets_a_page_that_clearly_helps() {
+    on_both(Files::harbor, |world| async move {
+        let said = world
+            .say("dev", "ask-harbor", "deployment stops with exceeded quota: default-quota in the replica set")
+            .await;
+        assert_eq!(world.citations(said).await[0].path, "quotas.md");
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_question_takes_its_answer_along() {
+    on_both(Files::harbor, |world| async move {
+        let asked = world.say("dev", "ask-harbor", "how long are production database backups kept?").await;
+        let message = world.message(asked).await;
+        let person = stationmaster::console::person(&world.core.config, "dev").unwrap();
+        let inbound = stationmaster::console::decode::deletion(&person, "ask-harbor", &message.external_id);
+        stationmaster::ops::intake::receive(&world.core, inbound).await.unwrap();
+        world.drain().await;
+        assert_eq!(world.message(asked).await.text, "");
+        assert!(world.reply_to(asked).await.text.contains("taken back"));
+        world
+    })
+    .await;
+}

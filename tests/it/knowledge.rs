@@ -151,7 +151,7 @@ struct Site {
     with_sitemap: bool,
 }
 
-async fn html(State(site): State<Arc<Site>>, headers: HeaderMap, body: &'static str) -> axum::response::Response {
+fn html(State(site): State<Arc<Site>>, headers: &HeaderMap, body: &'static str) -> axum::response::Response {
     if site.down.load(Ordering::SeqCst) {
         return StatusCode::BAD_GATEWAY.into_response();
     }
@@ -182,14 +182,17 @@ async fn serve_site(with_sitemap: bool) -> (String, Arc<Site>) {
                 if site.with_sitemap { map.into_response() } else { StatusCode::NOT_FOUND.into_response() }
             }),
         )
-        .route("/docs/", get(|state, headers| html(state, headers, INDEX)))
-        .route("/docs/lions", get(|state, headers| html(state, headers, LIONS)))
-        .route("/docs/tigers", get(|state, headers| html(state, headers, TIGERS)))
+        .route("/docs/", get(async |state, headers: HeaderMap| html(state, &headers, INDEX)))
+        .route("/docs/lions", get(async |state, headers: HeaderMap| html(state, &headers, LIONS)))
+        .route("/docs/tigers", get(async |state, headers: HeaderMap| html(state, &headers, TIGERS)))
         .route(
             "/docs/private/x",
-            get(|state, headers| html(state, headers, "<main>never read this page please</main>")),
+            get(async |state, headers: HeaderMap| html(state, &headers, "<main>never read this page please</main>")),
         )
-        .route("/outside", get(|state, headers| html(state, headers, "<main>never read this page please</main>")))
+        .route(
+            "/outside",
+            get(async |state, headers: HeaderMap| html(state, &headers, "<main>never read this page please</main>")),
+        )
         .with_state(Arc::clone(&site));
     tokio::spawn(async move { axum::serve(listener, router).await });
     (address, site)

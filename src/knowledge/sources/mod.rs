@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(page_url(&base, "a/b.md", LinkStyle::Directory).as_str(), "https://d.example/docs/a/b/");
         assert_eq!(page_url(&base, "a/index.md", LinkStyle::Directory).as_str(), "https://d.example/docs/a/");
         assert_eq!(page_url(&base, "index.md", LinkStyle::Directory).as_str(), "https://d.example/docs/");
-        let bare = Url::parse("https://d.example/docs").unwrap();
-        assert_eq!(page_url(&bare, "a.md", LinkStyle::AsIs).as_str(), "https://d.example/docs/a.md");
+        let slashless = Url::parse("https://d.example/docs").unwrap();
+        assert_eq!(page_url(&slashless, "a.md", LinkStyle::AsIs).as_str(), "https://d.example/docs/a.md");
     }
 }

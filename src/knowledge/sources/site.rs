@@ -121,7 +121,7 @@ impl Crawl {
 
     /// The pages to begin with, and whether their links are to be followed.
     async fn first_pages(&self, start: &Url) -> anyhow::Result<(VecDeque<Url>, bool)> {
-        if start.path().ends_with(".xml") {
+        if is_sitemap(start) {
             let pages = self.sitemap(start, 0).await.with_context(|| format!("read the sitemap {start}"))?;
             anyhow::ensure!(!pages.is_empty(), "the sitemap {start} names no page below {}", self.prefix);
             return Ok((pages.into(), false));
@@ -237,6 +237,10 @@ impl Crawl {
         }
         Ok(body)
     }
+}
+
+fn is_sitemap(url: &Url) -> bool {
+    url.path().to_lowercase().ends_with(".xml")
 }
 
 /// Page addresses and nested sitemaps of a sitemap (sitemaps.org protocol 0.9).

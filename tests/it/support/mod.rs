@@ -141,11 +141,11 @@ impl Files {
     pub fn config(&self, store_url: &str) -> Result<Config, Diagnostics> {
         let file = self.path("server.toml");
         let text = format!(
-            "[store]\nurl = {store_url:?}\n[platforms]\nfolder = {:?}\n[knowledge]\ncache_folder = {:?}\nmax_page_bytes = 100000\n\
-             timeout_seconds = 5\n[messages]\nexamples = [{:?}]\n",
-            self.path("platforms"),
-            self.path("cache"),
-            root().join("config/messages/examples.jsonl"),
+            "[store]\nurl = {store_url:?}\n[platforms]\nfolder = '{}'\n[knowledge]\ncache_folder = '{}'\nmax_page_bytes = 100000\n\
+             timeout_seconds = 5\n[messages]\nexamples = ['{}']\n",
+            self.path("platforms").display(),
+            self.path("cache").display(),
+            root().join("config/messages/examples.jsonl").display(),
         );
         fs::write(&file, text).expect("a file can be written");
         Config::load(Some(file)).map(|(config, _)| config)
