@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Passages an answer may draw on.
-const MAX_PASSAGES: usize = 4;
+const MAX_PASSAGES: usize = 7;
 /// A passage this far below the first (as a share of its score) is left out.
 const PASSAGE_FLOOR: f32 = 0.55;
 /// Code blocks in one answer, and lines of each.
@@ -117,7 +117,7 @@ fn pick(
     assemble(index, &chosen, &passages, &hits.iter().map(|hit| hit.number).collect::<Vec<_>>(), shape)
 }
 
-/// Puts a sentence and the code, list or table that it leads to together.
+/// Puts a sentence and the code, list or table that it leads to together; a line in bold leads to what is below it.
 fn grouped<'a>(rank: usize, blocks: &'a [PassageBlock], scores: &[f32], weight: f32) -> Vec<Group<'a>> {
     let mut next = 0;
     let mut lead: Option<Candidate<'a>> = None;
@@ -126,10 +126,11 @@ fn grouped<'a>(rank: usize, blocks: &'a [PassageBlock], scores: &[f32], weight: 
         let units = scores[next..next + content.units.len()].to_vec();
         next += content.units.len();
         let candidate = Candidate { block, content, units };
+        let text = content.markdown.trim();
+        let title = text.starts_with("**") && text.ends_with("**") && !text[2..text.len() - 2].contains("**");
         let leads = content.kind == BlockKind::Paragraph
             && blocks.get(block + 1).is_some_and(|after| {
-                after.kind == BlockKind::Code
-                    || (after.kind != BlockKind::Paragraph && content.markdown.trim_end().ends_with(':'))
+                title || after.kind == BlockKind::Code || (after.kind != BlockKind::Paragraph && text.ends_with(':'))
             });
         if leads {
             if let Some(earlier) = lead.replace(candidate) {
@@ -247,7 +248,7 @@ fn fit(candidate: &Candidate<'_>, left: usize, first: bool) -> Option<(Option<Ve
     let lengths: Vec<usize> = candidate.content.units.iter().map(|unit| word_count(unit)).collect();
     let total: usize = lengths.iter().sum();
     let whole = match candidate.content.kind {
-        BlockKind::Steps => total <= if first { left * 2 } else { left },
+        BlockKind::Steps => total <= left + left / 2,
         // A long table is cut down to what was asked for even where it would fit.
         BlockKind::Table => total <= left && total <= 80,
         BlockKind::List | BlockKind::Paragraph | BlockKind::Code => total <= left,

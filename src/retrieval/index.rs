@@ -376,6 +376,7 @@ impl Index {
             }
         }
         fuse(&mut hits, if compared { &Weights::ALL } else { &Weights::WITHOUT_TOKENS });
+        self.lower_pointers(&mut hits);
         self.add_page_bonus(&mut hits);
         let total: f32 = weights.iter().map(|(_, weight)| weight).sum();
         let known: f32 =
@@ -393,6 +394,18 @@ impl Index {
             background,
             semantic: query.vectors.is_some(),
         }
+    }
+
+    /// A passage that only points elsewhere ("See Troubleshooting.") is found by its heading but says nothing.
+    fn lower_pointers(&self, hits: &mut [Hit]) {
+        for hit in hits.iter_mut() {
+            let words: usize =
+                self.passages[hit.number].passage.units().map(|unit| unit.split_whitespace().count()).sum();
+            if words < POINTER_WORDS {
+                hit.score *= POINTER_WEIGHT;
+            }
+        }
+        sort(hits);
     }
 
     fn add_page_bonus(&self, hits: &mut [Hit]) {
@@ -430,6 +443,9 @@ fn top(mut scored: Vec<(usize, f32)>) -> BTreeSet<usize> {
     scored.into_iter().take(PER_SIGNAL).map(|(number, _)| number).collect()
 }
 
+/// A passage of fewer words is taken for a pointer to another, and counts this much.
+const POINTER_WORDS: usize = 8;
+const POINTER_WEIGHT: f32 = 0.8;
 /// A page's second and third passage count a little for its first.
 const PAGE_BONUS: f32 = 0.06;
 
