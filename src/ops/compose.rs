@@ -14,6 +14,10 @@ use crate::{
 
 /// Passages an answer may draw on.
 const MAX_PASSAGES: usize = 7;
+/// Passages that end up in it; more would be a heap.
+const MAX_PLACES: usize = 3;
+/// Passages considered while only words are known: what they share is a weaker reason.
+const MAX_PASSAGES_BY_WORDS: usize = 2;
 /// A passage this far below the first (as a share of its score) is left out.
 const PASSAGE_FLOOR: f32 = 0.55;
 /// Code blocks in one answer, and lines of each.
@@ -77,8 +81,8 @@ impl Candidate<'_> {
 /// Picks what answers the question from the first passages of the ranking.
 pub fn extract(index: &Index, ranking: &Ranking, question: Option<&TextVectors>, shape: Shape) -> Extract {
     let top = ranking.hits.first().map_or(0.0, |hit| hit.score);
-    let hits: Vec<&Hit> =
-        ranking.hits.iter().take(MAX_PASSAGES).filter(|hit| hit.score >= top * PASSAGE_FLOOR).collect();
+    let limit = if index.embedded() > 0 && question.is_some() { MAX_PASSAGES } else { MAX_PASSAGES_BY_WORDS };
+    let hits: Vec<&Hit> = ranking.hits.iter().take(limit).filter(|hit| hit.score >= top * PASSAGE_FLOOR).collect();
     pick(index, ranking, question, &hits, shape, shape.max_words)
 }
 
@@ -207,7 +211,11 @@ fn choose(groups: &[Group<'_>], max_words: usize) -> Vec<Chosen> {
     let mut words = 0;
     let mut codes = 0;
     let floor = groups.first().map_or(0.0, |group| group.score * GROUP_FLOOR);
+    let mut places = BTreeSet::new();
     for group in groups.iter().take_while(|group| group.score >= floor) {
+        if places.len() == MAX_PLACES && !places.contains(&group.rank) {
+            continue;
+        }
         let is_code = group.main.content.kind == BlockKind::Code;
         if is_code && codes == MAX_CODE_BLOCKS {
             continue;
@@ -225,6 +233,7 @@ fn choose(groups: &[Group<'_>], max_words: usize) -> Vec<Chosen> {
             chosen.push(Chosen { rank: group.rank, block: lead.block, units });
         }
         chosen.push(Chosen { rank: group.rank, block: group.main.block, units });
+        places.insert(group.rank);
         words += lead_words + length;
         codes += usize::from(is_code);
     }
@@ -410,23 +419,27 @@ pub fn contradiction(
     let question = question.filter(|vectors| !vectors.whole.is_empty())?;
     let pages = index.pages(ranking);
     let top = pages.first()?.2[0].score;
-    let mut best: Vec<(usize, usize, f32)> = Vec::new();
-    for (_, _, hits) in pages.iter().take(4).filter(|(_, _, hits)| hits[0].score >= top * 0.7) {
-        let unit = hits
+    // Sentences with figures that fit the question, page by page.
+    let mut stated: Vec<Vec<(usize, usize, f32)>> = Vec::new();
+    for (_, _, hits) in pages.iter().take(4).filter(|(_, _, hits)| hits[0].score >= top * PASSAGE_FLOOR) {
+        let mut units: Vec<(usize, usize, f32)> = hits
             .iter()
             .take(2)
-            .filter_map(|hit| {
-                let vectors = index.unit_vectors(hit.number)?;
+            .filter_map(|hit| index.unit_vectors(hit.number).map(|vectors| (hit.number, vectors)))
+            .flat_map(|(number, vectors)| {
                 (0..vectors.len())
-                    .filter(|unit| !figures(index, hit.number, *unit).is_empty())
-                    .map(|unit| (hit.number, unit, cosine(question.whole.row(0), vectors.row(unit))))
-                    .max_by(|a, b| a.2.total_cmp(&b.2))
+                    .filter(move |unit| !figures(index, number, *unit).is_empty())
+                    .map(move |unit| (number, unit, cosine(question.whole.row(0), vectors.row(unit))))
             })
-            .max_by(|a, b| a.2.total_cmp(&b.2));
-        best.extend(unit);
+            .collect();
+        units.sort_by(|a, b| b.2.total_cmp(&a.2));
+        units.truncate(STATEMENTS);
+        stated.push(units);
     }
-    let first = *best.first()?;
-    let other = best[1..].iter().find(|other| clash(index, first, **other))?;
+    let (own, others) = stated.split_first()?;
+    let (first, other) = own.iter().find_map(|first| {
+        others.iter().flatten().find(|other| clash(index, *first, **other)).map(|other| (*first, *other))
+    })?;
     let mut numbers = [first.0, other.0];
     numbers.sort_by_key(|number| std::cmp::Reverse(index.passage(*number).reviewed_at));
     let mut extract = Extract::default();
@@ -442,8 +455,10 @@ pub fn contradiction(
     Some(extract)
 }
 
+/// Sentences of one page that are compared with those of others.
+const STATEMENTS: usize = 4;
 /// Least likeness of two sentences that are taken to say the same thing with other figures.
-const SAME_STATEMENT: f32 = 0.72;
+const SAME_STATEMENT: f32 = 0.68;
 
 /// Do two units say the same thing with different figures of the same kind?
 fn clash(index: &Index, a: (usize, usize, f32), b: (usize, usize, f32)) -> bool {
@@ -459,7 +474,8 @@ fn clash(index: &Index, a: (usize, usize, f32), b: (usize, usize, f32)) -> bool 
         let values = |figures: &BTreeSet<(String, String)>| -> BTreeSet<String> {
             figures.iter().filter(|(_, other)| other == kind).map(|(value, _)| value.clone()).collect()
         };
-        values(&left).is_disjoint(&values(&right))
+        let (left, right) = (values(&left), values(&right));
+        left.difference(&right).next().is_some() && right.difference(&left).next().is_some()
     })
 }
 
