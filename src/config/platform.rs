@@ -314,6 +314,16 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
     let mut checker = Checker { file: &file, folder, findings };
     let platform = checker.platform(id, parsed);
     let answers = answers::load(&folder.join("answers"), findings);
+    for answer in &answers {
+        if !platform.people.iter().any(|member| member.id == answer.owner) {
+            findings.warning(
+                &folder.join("answers").join(format!("{}.md", answer.id)),
+                None,
+                format!("its owner {} is not in people", answer.owner),
+                "name somebody of platform.yaml, who is asked when it must be reviewed",
+            );
+        }
+    }
     Some(Platform { answers, ..platform })
 }
 

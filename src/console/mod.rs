@@ -8,7 +8,7 @@ pub mod render;
 use crate::{
     chat::{Capabilities, Outbound, Platform, PostError, PostFuture},
     config::Config,
-    domain::{audience::Audience, ids::JobId, people::Person},
+    domain::{ids::JobId, people::Person},
 };
 
 pub const NAME: &str = "console";
@@ -105,9 +105,4 @@ pub fn channels(config: &Config, person: &Person) -> Vec<ChannelView> {
 /// May this person read the channel?
 pub fn admits(config: &Config, person: &Person, channel: &str) -> bool {
     channels(config, person).iter().any(|view| view.id == channel)
-}
-
-/// Who may read a channel, for a page that belongs to a source.
-pub fn may_read(audience: &Audience, platform: &str, person: &Person) -> bool {
-    audience.admits(platform, person)
 }

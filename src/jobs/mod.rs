@@ -1,5 +1,7 @@
 //! The runner: reserves a job in a short transaction, works outside any, settles in another.
 
+mod registry;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
@@ -8,7 +10,7 @@ use tracing::{Instrument as _, error, info_span, warn};
 use uuid::Uuid;
 
 use crate::{
-    ops::{Core, work},
+    ops::{Core, work::Outcome},
     store::{self, jobs::Job},
 };
 
@@ -18,17 +20,6 @@ const LEASE: Duration = Duration::from_mins(1);
 const SCAN: Duration = Duration::from_secs(5);
 /// Attempts before a job is buried.
 const MAX_ATTEMPTS: i64 = 12;
-
-/// How a handler ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Done; effects committed by the handler itself or idempotent.
-    Done,
-    /// Try again after the given time.
-    Retry(Duration, anyhow::Error),
-    /// Never going to work.
-    Fail(anyhow::Error),
-}
 
 /// Runs jobs until told to stop, then finishes what is in hand.
 pub async fn run(core: Arc<Core>, stop: CancellationToken) {
@@ -82,7 +73,7 @@ async fn step(core: &Arc<Core>, owner: Uuid) -> anyhow::Result<bool> {
     let outcome = {
         let keep = keep_lease(core, &job, owner);
         tokio::select! {
-            outcome = work::handle(core, &job) => outcome,
+            outcome = registry::handle(core, &job) => outcome,
             never = keep => match never {},
         }
     };
@@ -126,12 +117,4 @@ async fn settle(core: &Core, owner: Uuid, job: &Job, outcome: Outcome) -> anyhow
     }
     core.db.commit(tx).await.context("commit the settlement")?;
     Ok(())
-}
-
-/// Waiting time before attempt `attempts + 1`: doubles from one second to five minutes, with jitter of a quarter.
-pub fn backoff(attempts: i64, entropy: u128) -> Duration {
-    let exponent = u32::try_from(attempts.clamp(1, 9)).unwrap_or(9) - 1;
-    let base = 1000_u64 << exponent;
-    let jitter = u64::try_from(entropy % 1000).unwrap_or(0) * base / 4000;
-    Duration::from_millis((base + jitter).min(300_000))
 }

@@ -78,6 +78,21 @@ async fn message_of_question(
     Ok((question, message))
 }
 
+/// The message a button hangs on, when the person may see it.
+async fn visible_message(
+    core: &Core,
+    tx: &mut Tx,
+    press: &Press,
+    person: &Person,
+    action: &Action,
+) -> Result<Message, Failure> {
+    let message = store::messages::by_id(tx, MessageId::from_uuid(action.subject))
+        .await?
+        .ok_or_else(|| UserError::new("The message is no longer there.", "Ask again."))?;
+    allowed(core, press, person, &message)?;
+    Ok(message)
+}
+
 async fn rate(
     core: &Core,
     tx: &mut Tx,
@@ -177,10 +192,7 @@ async fn choose_platform(
     person: &Person,
     action: &Action,
 ) -> Result<Response, Failure> {
-    let message = store::messages::by_id(tx, MessageId::from_uuid(action.subject))
-        .await?
-        .ok_or_else(|| UserError::new("The message is no longer there.", "Ask again."))?;
-    allowed(core, press, person, &message)?;
+    let message = visible_message(core, tx, press, person, action).await?;
     if message.author != press.actor.id {
         return Err(UserError::new("Only the person who asked can choose.", "Ask your own question.").into());
     }
@@ -196,10 +208,7 @@ async fn explain(
     person: &Person,
     action: &Action,
 ) -> Result<Response, Failure> {
-    let message = store::messages::by_id(tx, MessageId::from_uuid(action.subject))
-        .await?
-        .ok_or_else(|| UserError::new("The message is no longer there.", "Ask again."))?;
-    allowed(core, press, person, &message)?;
+    let message = visible_message(core, tx, press, person, action).await?;
     let lines = why::explain(tx, message.id).await.context("explain the message")?;
     let private = (!message.direct).then_some(press.actor.id.as_str());
     deliver::say(core, tx, &message, None, private, &cards::why(&lines)).await?;

@@ -2,11 +2,13 @@
 
 use anyhow::Context as _;
 
-use super::{Core, work};
+use super::{
+    Core,
+    work::{self, Outcome},
+};
 use crate::{
     chat::{Card, Outbound, PostError},
     domain::ids::{MessageId, QuestionId},
-    jobs::Outcome,
     store::{
         self, Tx,
         jobs::Job,

@@ -1,13 +1,12 @@
-//! Jobs by kind: what each is called, what it carries, who handles it.
+//! Jobs by kind: what each is called, what it carries, how it can end.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::{Core, deliver, respond, sync};
+use super::Core;
 use crate::{
     domain::ids::{JobId, MessageId},
-    jobs::{Outcome, backoff},
     store::{
         self, Tx,
         jobs::{Job, NewJob},
@@ -41,6 +40,17 @@ pub const RESPOND: &str = "respond";
 pub const DELIVER: &str = "deliver";
 pub const SYNC: &str = "sync";
 
+/// How a handler ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Done; its effects are committed.
+    Done,
+    /// Try again after the given time.
+    Retry(Duration, anyhow::Error),
+    /// Never going to work.
+    Fail(anyhow::Error),
+}
+
 /// Puts a job into the caller's transaction.
 ///
 /// # Errors
@@ -60,35 +70,31 @@ pub async fn enqueue(
     Ok(())
 }
 
-/// Runs the handler of a job.
-pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
-    let done = match job.kind.as_str() {
-        RESPOND => match payload::<Respond>(job) {
-            Ok(payload) => respond::respond(core, &payload).await,
-            Err(outcome) => return outcome,
-        },
-        DELIVER => match payload::<Deliver>(job) {
-            Ok(payload) => return deliver::deliver(core, job, &payload).await,
-            Err(outcome) => return outcome,
-        },
-        SYNC => match payload::<Sync>(job) {
-            Ok(payload) => sync::sync_job(core, &payload).await,
-            Err(outcome) => return outcome,
-        },
-        other => return Outcome::Fail(anyhow::anyhow!("no handler for jobs of kind {other}")),
-    };
-    match done {
-        Ok(()) => Outcome::Done,
-        Err(error) => Outcome::Retry(retry_after(core, job), error),
-    }
-}
-
 /// When a job that failed for a passing reason runs again.
 pub fn retry_after(core: &Core, job: &Job) -> Duration {
     backoff(job.attempts, core.clock.entropy())
 }
 
-fn payload<T: DeserializeOwned>(job: &Job) -> Result<T, Outcome> {
-    serde_json::from_value(job.payload.clone())
-        .map_err(|error| Outcome::Fail(anyhow::Error::new(error).context("read the job's payload")))
+/// Waiting time before attempt `attempts + 1`: doubles from one second to five minutes, with jitter of a quarter.
+fn backoff(attempts: i64, entropy: u128) -> Duration {
+    let exponent = u32::try_from(attempts.clamp(1, 9)).unwrap_or(9) - 1;
+    let base = 1000_u64 << exponent;
+    let jitter = u64::try_from(entropy % 1000).unwrap_or(0) * base / 4000;
+    Duration::from_millis((base + jitter).min(300_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn waiting_grows_and_is_bounded(attempts in -3_i64..40, entropy in any::<u128>()) {
+            let wait = backoff(attempts, entropy);
+            prop_assert!((Duration::from_secs(1)..=Duration::from_mins(5)).contains(&wait));
+            prop_assert!(wait <= backoff(attempts.clamp(1, 38) + 2, entropy));
+        }
+    }
 }

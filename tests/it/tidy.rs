@@ -83,7 +83,7 @@ fn doors_open_one_way() {
     doors.insert("retrieval", base.to_vec());
     doors.insert("llm", [&base[..], &["config"]].concat());
     doors.insert("knowledge", [&base[..], &["config"]].concat());
-    doors.insert("ops", [&base[..], &below_ops[..], &["config", "jobs"]].concat());
+    doors.insert("ops", [&base[..], &below_ops[..], &["config"]].concat());
     doors.insert("jobs", [&base[..], &["ops", "store"]].concat());
     doors.insert("console", [&base[..], &["chat", "config", "store", "ops"]].concat());
     doors.insert("web", [&base[..], &["chat", "config", "store", "ops", "console"]].concat());

@@ -1,0 +1,41 @@
+//! Which handler runs a job of which kind.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    ops::{
+        Core, deliver, respond, sync,
+        work::{self, Deliver, Outcome, Respond, Sync},
+    },
+    store::jobs::Job,
+};
+
+/// Runs the handler of a job.
+pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
+    let done = match job.kind.as_str() {
+        work::RESPOND => match payload::<Respond>(job) {
+            Ok(payload) => respond::respond(core, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::DELIVER => match payload::<Deliver>(job) {
+            Ok(payload) => return deliver::deliver(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::SYNC => match payload::<Sync>(job) {
+            Ok(payload) => sync::sync_job(core, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        other => return Outcome::Fail(anyhow::anyhow!("no handler for jobs of kind {other}")),
+    };
+    match done {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Retry(work::retry_after(core, job), error),
+    }
+}
+
+fn payload<T: DeserializeOwned>(job: &Job) -> Result<T, Outcome> {
+    serde_json::from_value(job.payload.clone())
+        .map_err(|error| Outcome::Fail(anyhow::Error::new(error).context("read the job's payload")))
+}
