@@ -27,6 +27,7 @@ use crate::{
     ops::{
         compose::Shape,
         evaluate::{self, CorpusLine},
+        json_lines::json_lines,
         knowledge_base::KnowledgeBase,
         understand,
     },
@@ -155,7 +156,7 @@ async fn messages(server: &Server, arguments: Messages) -> anyhow::Result<ExitCo
     };
     if let Some(path) = &arguments.file {
         let classifier = Classifier::train(&training);
-        let labelled = evaluate::json_lines::<Example>(path)?;
+        let labelled = json_lines::<Example>(path)?;
         for (example, vectors) in understand::with_vectors(&knowledge, labelled).await? {
             report(&example, &classifier.classify(&example.text, &vectors));
         }
@@ -224,7 +225,7 @@ async fn read_folder(server: &Server, folder: &Path) -> anyhow::Result<Vec<Place
 
 /// A BEIR corpus: each document is a page.
 fn read_corpus(path: &Path) -> anyhow::Result<Vec<PlacedPassage>> {
-    let lines: Vec<CorpusLine> = evaluate::json_lines(path)?;
+    let lines: Vec<CorpusLine> = json_lines(path)?;
     let base = Url::parse("https://kb.invalid/").context("build an address")?;
     Ok(lines
         .into_iter()

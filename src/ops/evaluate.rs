@@ -6,12 +6,12 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::{
     compose::{self, Extract, Shape},
+    json_lines::json_lines,
     knowledge_base::KnowledgeBase,
 };
 use crate::{
@@ -77,21 +77,6 @@ pub struct CorpusLine {
     #[serde(default)]
     pub title: String,
     pub text: String,
-}
-
-/// Reads JSON lines; an error names the line.
-///
-/// # Errors
-/// When the file cannot be read or a line has another shape.
-pub fn json_lines<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(number, line)| {
-            serde_json::from_str(line).with_context(|| format!("{}:{number}: not the expected JSON", path.display()))
-        })
-        .collect()
 }
 
 /// Reads questions; for BEIR, `qrels.jsonl` beside the file gives the judgements.

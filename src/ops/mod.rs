@@ -6,6 +6,7 @@ pub mod compose;
 pub mod deliver;
 pub mod evaluate;
 pub mod intake;
+pub mod json_lines;
 pub mod knowledge_base;
 pub mod respond;
 pub mod search;

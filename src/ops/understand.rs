@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::{evaluate::json_lines, knowledge_base::KnowledgeBase};
+use super::{json_lines::json_lines, knowledge_base::KnowledgeBase};
 use crate::{
     domain::embedding::Vectors,
     llm::{Classifier, Example},

@@ -45,8 +45,9 @@ pub struct Evidence {
 }
 
 /// Two logistic models: is the question about what these pages are about, and does the first page answer it? Fitted on
-/// three knowledge bases (each question also with its pages hidden, and off-topic questions asked of all three); the
-/// fit of any two holds for the third. `eval answers --details` writes what a new fit needs.
+/// three knowledge bases (each question also with its pages hidden, and off-topic questions asked of all three). Fitted
+/// without one of them the order of confidences holds for it, the precision at a fixed cut less so: the cuts are global,
+/// not yet calibrated for each knowledge base. `eval answers --details` writes what a new fit needs.
 #[derive(Debug, Clone)]
 pub struct Gate {
     /// Below this probability of being on topic the bot abstains.

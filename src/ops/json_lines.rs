@@ -1,0 +1,20 @@
+//! Files of one JSON value a line: examples and labelled questions.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+/// Reads JSON lines; an error names the line.
+///
+/// # Errors
+/// When the file cannot be read or a line has another shape.
+pub fn json_lines<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(number, line)| {
+            serde_json::from_str(line).with_context(|| format!("{}:{number}: not the expected JSON", path.display()))
+        })
+        .collect()
+}
