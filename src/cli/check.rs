@@ -95,7 +95,7 @@ async fn probe(config: &Config) -> Vec<Probe> {
         result: match llm::embedder(&server.embeddings) {
             Ok(None) => Ok("off".to_owned()),
             Ok(Some(embedder)) => embedder
-                .embed(llm::Texts { whole: "a test".to_owned(), units: Vec::new() })
+                .embed(llm::Texts { whole: "a test".to_owned(), ..llm::Texts::default() })
                 .await
                 .map(|vectors| format!("{} gives {} dimensions", embedder.id(), vectors.whole.dimensions()))
                 .map_err(|error| format!("{error:#}")),

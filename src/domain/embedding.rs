@@ -112,6 +112,8 @@ pub struct TextVectors {
     pub sentences: Vectors,
     /// One row per token that carries meaning; empty where the model does not give token vectors.
     pub tokens: Vectors,
+    /// The word each token belongs to, as it is written; empty where the model does not tell. Not stored.
+    pub token_words: Vec<String>,
 }
 
 impl TextVectors {
@@ -132,7 +134,7 @@ impl TextVectors {
         let whole = Vectors::read(dimensions, &mut bytes)?;
         let sentences = Vectors::read(dimensions, &mut bytes)?;
         let tokens = Vectors::read(dimensions, &mut bytes)?;
-        bytes.is_empty().then_some(Self { whole, sentences, tokens })
+        bytes.is_empty().then(|| Self { whole, sentences, tokens, token_words: Vec::new() })
     }
 }
 
@@ -149,7 +151,12 @@ mod tests {
             for row in &rows {
                 matrix.push(row);
             }
-            let vectors = TextVectors { whole: matrix.clone(), sentences: Vectors::empty(8), tokens: matrix };
+            let vectors = TextVectors {
+                whole: matrix.clone(),
+                sentences: Vectors::empty(8),
+                tokens: matrix,
+                token_words: Vec::new(),
+            };
             prop_assert_eq!(TextVectors::from_bytes(&vectors.to_bytes()), Some(vectors));
         }
 

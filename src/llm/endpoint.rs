@@ -96,6 +96,7 @@ impl Embedder for Endpoint {
                 whole: Vectors::empty(dimensions),
                 sentences: Vectors::empty(dimensions),
                 tokens: Vectors::empty(dimensions),
+                token_words: Vec::new(),
             };
             vectors.whole.push(&rows[0]);
             rows[1..].iter().for_each(|row| vectors.sentences.push(row));

@@ -3,8 +3,9 @@
 use std::{fmt, path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use moka::sync::Cache;
 use sha2::{Digest, Sha256};
-use tokenizers::Tokenizer;
+use tokenizers::{Encoding, Tokenizer};
 use tract_onnx::prelude::*;
 
 use super::{EmbedFuture, Embedder, Texts};
@@ -24,8 +25,15 @@ type Plan = Arc<TypedRunnableModel>;
 pub struct MiniLm {
     plan: Plan,
     tokenizer: Arc<Tokenizer>,
+    /// Questions come back: one message is classified and searched for, on several platforms.
+    recent: Cache<(String, bool), Arc<TextVectors>>,
     id: String,
 }
+
+/// Texts without units up to this length are remembered, in bytes.
+const REMEMBERED: usize = 2000;
+/// How many of them.
+const RECENT: u64 = 512;
 
 impl fmt::Debug for MiniLm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,7 +59,7 @@ impl MiniLm {
         tokenizer
             .with_truncation(Some(tokenizers::TruncationParams { max_length: MAX_TOKENS, ..Default::default() }))
             .map_err(|error| anyhow::anyhow!("set the truncation: {error}"))?;
-        Ok(Self { plan, tokenizer: Arc::new(tokenizer), id })
+        Ok(Self { plan, tokenizer: Arc::new(tokenizer), recent: Cache::new(RECENT), id })
     }
 
     fn plan(mut bytes: &[u8]) -> anyhow::Result<Plan> {
@@ -64,16 +72,16 @@ impl MiniLm {
         model.into_optimized()?.into_runnable()
     }
 
-    /// Last hidden state of a text, one row per token, with the token ids.
-    fn hidden(&self, text: &str) -> anyhow::Result<(Vec<u32>, Vec<f32>)> {
+    /// Last hidden state of a text, one row per token.
+    fn hidden(&self, text: &str) -> anyhow::Result<(Encoding, Vec<f32>)> {
         let encoding = self.tokenizer.encode(text, true).map_err(|error| anyhow::anyhow!("tokenize: {error}"))?;
-        let ids = encoding.get_ids().to_vec();
+        let ids = encoding.get_ids();
         let shape = (1, ids.len());
         let input = tract_ndarray::Array2::from_shape_vec(shape, ids.iter().map(|id| i64::from(*id)).collect())?;
         let mask = tract_ndarray::Array2::from_elem(shape, 1_i64);
         let output = self.plan.run(tvec![Tensor::from(input).into(), Tensor::from(mask).into()])?;
         let hidden = output[0].to_plain_array_view::<f32>()?.iter().copied().collect();
-        Ok((ids, hidden))
+        Ok((encoding, hidden))
     }
 
     /// Mean over the tokens (the special ones too, as the model was trained).
@@ -86,28 +94,30 @@ impl MiniLm {
     /// # Errors
     /// When the text cannot be tokenized or the model fails.
     pub fn embed_now(&self, texts: &Texts) -> anyhow::Result<TextVectors> {
-        let (ids, hidden) = self.hidden(&texts.whole)?;
+        let (encoding, hidden) = self.hidden(&texts.whole)?;
         let mut whole = Vectors::empty(DIMENSIONS);
         whole.push(&mean(&hidden));
         let mut tokens = Vectors::empty(DIMENSIONS);
-        for (id, row) in ids.iter().zip(hidden.chunks_exact(DIMENSIONS)) {
-            if self.carries_meaning(*id) {
+        let mut token_words = Vec::new();
+        for (position, row) in hidden.chunks_exact(DIMENSIONS).enumerate() {
+            if self.carries_meaning(encoding.get_ids()[position], texts.every_token) {
                 tokens.push(row);
+                token_words.push(word(&encoding, position, &texts.whole));
             }
         }
         let mut sentences = Vectors::empty(DIMENSIONS);
         for unit in &texts.units {
             sentences.push(&self.mean(unit)?);
         }
-        Ok(TextVectors { whole, sentences, tokens })
+        Ok(TextVectors { whole, sentences, tokens, token_words })
     }
 
-    /// Punctuation, special tokens and the commonest words say nothing by themselves.
-    fn carries_meaning(&self, id: u32) -> bool {
+    /// Punctuation and special tokens say nothing by themselves, nor do function words unless they are asked for.
+    fn carries_meaning(&self, id: u32, every_token: bool) -> bool {
         let Some(token) = self.tokenizer.id_to_token(id) else { return false };
         !(token.starts_with('[') && token.ends_with(']') && token.len() > 2)
             && token.chars().any(char::is_alphanumeric)
-            && !STOP_WORDS.contains(&token.as_str())
+            && (every_token || !STOP_WORDS.contains(&token.as_str()))
     }
 }
 
@@ -118,6 +128,14 @@ const STOP_WORDS: [&str; 60] = [
     "she", "we", "they", "my", "your", "our", "their", "me", "us", "them", "do", "does", "did", "has", "have", "had",
     "will", "would", "can", "could", "should", "so", "just", "then", "there", "here", "s",
 ];
+
+/// The word of `text` that the token at `position` is a piece of.
+fn word(encoding: &Encoding, position: usize, text: &str) -> String {
+    let range = encoding.get_word_ids()[position]
+        .and_then(|word| encoding.word_to_tokens(word, 0))
+        .map(|(first, end)| encoding.get_offsets()[first].0..encoding.get_offsets()[end - 1].1);
+    range.and_then(|range| text.get(range)).unwrap_or_default().to_owned()
+}
 
 fn mean(hidden: &[f32]) -> Vec<f32> {
     let mut sum = vec![0.0_f32; DIMENSIONS];
@@ -134,9 +152,20 @@ impl Embedder for MiniLm {
 
     fn embed(&self, texts: Texts) -> EmbedFuture<'_> {
         let model = self.clone();
-        Box::pin(
-            async move { tokio::task::spawn_blocking(move || model.embed_now(&texts)).await.context("embed a text")? },
-        )
+        Box::pin(async move {
+            let key = (texts.units.is_empty() && texts.whole.len() <= REMEMBERED)
+                .then(|| (texts.whole.clone(), texts.every_token));
+            if let Some(known) = key.as_ref().and_then(|key| model.recent.get(key)) {
+                return Ok((*known).clone());
+            }
+            let recent = model.recent.clone();
+            let vectors =
+                tokio::task::spawn_blocking(move || model.embed_now(&texts)).await.context("embed a text")??;
+            if let Some(key) = key {
+                recent.insert(key, Arc::new(vectors.clone()));
+            }
+            Ok(vectors)
+        })
     }
 }
 
@@ -148,19 +177,23 @@ mod tests {
     #[test]
     fn gives_the_cosine_that_the_model_card_gives() {
         let model = MiniLm::load(Path::new("models/all-MiniLM-L6-v2-int8")).unwrap();
-        let person =
-            Texts { whole: "That is a happy person".to_owned(), units: vec!["That is a happy dog".to_owned()] };
+        let person = Texts {
+            whole: "That is a happy person".to_owned(),
+            units: vec!["That is a happy dog".to_owned()],
+            ..Texts::default()
+        };
         let vectors = model.embed_now(&person).unwrap();
         let similarity = cosine(vectors.whole.row(0), vectors.sentences.row(0));
         assert!((0.69..0.72).contains(&similarity), "{similarity}");
-        assert_eq!(vectors.tokens.len(), 2, "happy, person");
+        assert_eq!(vectors.token_words, ["happy", "person"]);
+        assert_eq!(vectors.tokens.len(), 2);
     }
 
     #[test]
     fn long_and_empty_texts_are_fine() {
         let model = MiniLm::load(Path::new("models/all-MiniLM-L6-v2-int8")).unwrap();
         for text in [String::new(), "word ".repeat(9000), "🤷🏽 العربية".to_owned()] {
-            let vectors = model.embed_now(&Texts { whole: text, units: Vec::new() }).unwrap();
+            let vectors = model.embed_now(&Texts { whole: text, ..Texts::default() }).unwrap();
             assert_eq!(vectors.whole.len(), 1);
         }
     }

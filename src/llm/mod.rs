@@ -20,6 +20,15 @@ use crate::{
 pub struct Texts {
     pub whole: String,
     pub units: Vec<String>,
+    /// Vectors for function words too: in a question they are few, and what is asked may hang on one of them.
+    pub every_token: bool,
+}
+
+impl Texts {
+    /// Texts that need nothing but a vector each.
+    pub fn of_units(units: Vec<String>) -> Self {
+        Self { units, ..Self::default() }
+    }
 }
 
 pub type EmbedFuture<'a> = Pin<Box<dyn Future<Output = anyhow::Result<TextVectors>> + Send + 'a>>;

@@ -158,7 +158,7 @@ pub async fn ask_all(
         let query = Query { text, context: None, vectors };
         let ranking = knowledge.search(index, &query, &sources, &hidden).await?;
         let evidence = Evidence::of(index, &ranking);
-        let Judgement { verdict, confidence, .. } = gate.judge(&evidence, ranking.semantic);
+        let Judgement { verdict, confidence, .. } = gate.judge(index, &evidence, ranking.semantic);
         let extract = match verdict {
             Verdict::Answered => compose::extract(index, &ranking, query.vectors.as_ref(), shape),
             Verdict::Suggested => compose::closest(index, &ranking, query.vectors.as_ref(), shape),

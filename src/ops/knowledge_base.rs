@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::{Arc, RwLock},
+    sync::{Arc, LazyLock, RwLock},
 };
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 use moka::sync::Cache;
+use regex::Regex;
 
 use crate::{
     domain::{
@@ -15,7 +16,7 @@ use crate::{
         passage::PlacedPassage,
     },
     llm::{Embedder, Texts},
-    retrieval::{Index, Query, Ranking},
+    retrieval::{Evidence, Gate, Index, Query, Ranking},
     store::{self, Db},
 };
 
@@ -72,13 +73,35 @@ impl KnowledgeBase {
         let wanted: HashSet<TextHash> = passages.iter().map(PlacedPassage::hash).collect();
         let vectors = self.stored_vectors(&wanted).await?;
         let model = self.model().to_owned();
-        let index = tokio::task::spawn_blocking(move || Index::build(passages, vectors, &model))
+        let mut index = tokio::task::spawn_blocking(move || Index::build(passages, vectors, &model))
             .await
             .context("build the index")?
             .context("build the index")?;
+        if index.embedded() == index.len() {
+            let cut = self.topical_cut(&index).await?;
+            index.set_topical_at(cut);
+        }
         let index = Arc::new(index);
         self.indexes.write().expect("no holder of the lock panics").insert(platform.to_owned(), Arc::clone(&index));
         Ok(index)
+    }
+
+    /// Asks the pages what they have nothing to say about, and so learns how near a stranger's question comes to them.
+    async fn topical_cut(&self, index: &Index) -> anyhow::Result<Option<f64>> {
+        if self.embedder.is_none() || index.is_empty() {
+            return Ok(None);
+        }
+        let sources: BTreeSet<String> = (0..index.len()).map(|number| index.passage(number).source.clone()).collect();
+        let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+        let mut evidence = Vec::new();
+        for question in Gate::off_topic_questions() {
+            let text = index.clarify(question);
+            let vectors = self.embed_question(&text, None).await;
+            let query = Query { text, context: None, vectors };
+            let ranking = self.search(index, &query, &sources, &BTreeSet::new()).await?;
+            evidence.push(Evidence::of(index, &ranking));
+        }
+        Ok(Gate::calibrate(&evidence))
     }
 
     async fn stored_vectors(&self, wanted: &HashSet<TextHash>) -> anyhow::Result<HashMap<TextHash, TextVectors>> {
@@ -113,7 +136,7 @@ impl KnowledgeBase {
             let hash = TextHash::of(&whole);
             if !known.contains(&hash) {
                 let units = passage.passage.units().map(|unit| passage.unit_text(unit)).collect();
-                missing.insert(hash, Texts { whole, units });
+                missing.insert(hash, Texts { whole, units, every_token: false });
             }
         }
         let total = missing.len();
@@ -133,6 +156,7 @@ impl KnowledgeBase {
                     whole: empty.clone(),
                     sentences: empty.clone(),
                     tokens: std::mem::replace(&mut vectors.tokens, empty),
+                    token_words: Vec::new(),
                 };
                 store::knowledge::put_vector(&mut tx, hash, embedder.id(), vectors.to_bytes()).await?;
                 store::knowledge::put_vector(&mut tx, hash, &self.token_model(), tokens.to_bytes()).await?;
@@ -146,7 +170,7 @@ impl KnowledgeBase {
 
     /// Vectors of a question; `None` without an embedder or when it fails (words then serve). With a context the whole
     /// vector is the mean of the question alone and the question after its context: the subject comes from before, what
-    /// is asked from now.
+    /// is asked from now. Its sentences get vectors of their own: one of them is what is asked, the rest may be talk.
     pub async fn embed_question(&self, text: &str, context: Option<&str>) -> Option<TextVectors> {
         let embedder = self.embedder.as_ref()?;
         let whole = match context {
@@ -154,11 +178,25 @@ impl KnowledgeBase {
             None => text.to_owned(),
         };
         let attempt = async {
-            let mut vectors = embedder.embed(Texts { whole, units: Vec::new() }).await?;
+            let whole = embedder.embed(Texts { whole, every_token: true, ..Texts::default() });
+            let clauses = clauses(text);
+            let (whole, parts) = tokio::join!(whole, async {
+                if clauses.is_empty() {
+                    Ok(TextVectors::default())
+                } else {
+                    embedder.embed(Texts::of_units(clauses)).await
+                }
+            });
+            let (mut vectors, parts) = (whole?, parts?);
+            if !parts.sentences.is_empty() {
+                vectors.sentences = parts.sentences;
+            }
             if context.is_some() {
-                let alone = embedder.embed(Texts { whole: text.to_owned(), units: Vec::new() }).await?;
+                let alone =
+                    embedder.embed(Texts { whole: text.to_owned(), every_token: true, ..Texts::default() }).await?;
                 vectors.whole = vectors.whole.mean_with(&alone.whole);
                 vectors.tokens = alone.tokens;
+                vectors.token_words = alone.token_words;
             }
             anyhow::Ok(vectors)
         };
@@ -189,7 +227,7 @@ impl KnowledgeBase {
         let missing: Vec<usize> = (0..texts.len()).filter(|index| found[*index].is_none()).collect();
         let mut computed = stream::iter(missing)
             .map(|index| async move {
-                (index, embedder.embed(Texts { whole: texts[index].to_owned(), units: Vec::new() }).await)
+                (index, embedder.embed(Texts { whole: texts[index].to_owned(), ..Texts::default() }).await)
             })
             .buffer_unordered(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
             .chunks(VECTOR_BATCH * 4);
@@ -200,6 +238,7 @@ impl KnowledgeBase {
                 let kept = TextVectors {
                     sentences: Vectors::empty(whole.dimensions()),
                     tokens: Vectors::empty(whole.dimensions()),
+                    token_words: Vec::new(),
                     whole: whole.clone(),
                 };
                 store::knowledge::put_vector(&mut tx, TextHash::of(texts[index]), &model, kept.to_bytes()).await?;
@@ -260,3 +299,21 @@ impl KnowledgeBase {
         Ok(found)
     }
 }
+
+/// Sentences of a question that get a vector of their own, the longest first come; none when it is only one.
+fn clauses(text: &str) -> Vec<String> {
+    let mut clauses: Vec<&str> =
+        CLAUSE_END.split(text).map(str::trim).filter(|clause| clause.split_whitespace().count() >= 3).collect();
+    if clauses.len() < 2 {
+        return Vec::new();
+    }
+    clauses.sort_by_key(|clause| std::cmp::Reverse(clause.len()));
+    clauses.truncate(MAX_CLAUSES);
+    clauses.into_iter().map(str::to_owned).collect()
+}
+
+/// More sentences than these add time, not meaning.
+const MAX_CLAUSES: usize = 4;
+
+static CLAUSE_END: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"[.!?]+\s+|\n+|;\s+|\s[-–—]+\s").expect("constant pattern"));

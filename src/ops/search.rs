@@ -83,7 +83,7 @@ pub async fn search(
     let query = Query { text: clear, context: context.map(str::to_owned), vectors };
     let ranking = core.knowledge.search(&index, &query, &sources, &BTreeSet::new()).await?;
     let evidence = Evidence::of(&index, &ranking);
-    let judgement = core.gate.judge(&evidence, ranking.semantic && index.embedded() > 0);
+    let judgement = core.gate.judge(&index, &evidence, ranking.semantic && index.embedded() > 0);
     let trace = SearchTrace {
         platform: platform.id.clone(),
         left_out: platform.sources.len() - sources.len(),

@@ -30,8 +30,6 @@ pub struct Evidence {
     pub agreement: f32,
     /// As `page_coverage`, rare terms counting twice over.
     pub rare_coverage: f32,
-    /// Worst quarter of the token comparison.
-    pub worst_tokens: f32,
     /// Best sentence cosine anywhere.
     pub best_sentence: f32,
     /// Best sentence of the first page over the best of any other page.
@@ -45,12 +43,12 @@ pub struct Evidence {
 }
 
 /// Two logistic models: is the question about what these pages are about, and does the first page answer it? Fitted on
-/// three knowledge bases (each question also with its pages hidden, and off-topic questions asked of all three). Fitted
-/// without one of them the order of confidences holds for it, the precision at a fixed cut less so: the cuts are global,
-/// not yet calibrated for each knowledge base. `eval answers --details` writes what a new fit needs.
+/// three knowledge bases (each question also with its pages hidden, and off-topic questions asked of all three).
+/// `eval answers --details` writes what a new fit needs. The first cut is found anew for each knowledge base, since
+/// thresholds do not transfer: see [`Gate::calibrate`].
 #[derive(Debug, Clone)]
 pub struct Gate {
-    /// Below this probability of being on topic the bot abstains.
+    /// Below this probability of being on topic the bot abstains, where nothing better is known.
     topical_at: f64,
     /// From this confidence on a passage is given as the answer.
     answer_at: f64,
@@ -61,6 +59,13 @@ impl Default for Gate {
         Self { topical_at: 0.65, answer_at: 0.55 }
     }
 }
+
+/// Questions that no internal platform's pages answer, one a line.
+const OFF_TOPIC: &str = include_str!("off_topic.txt");
+/// The calibrated cut stays in this range, whatever the pages are about.
+const CUT_RANGE: (f64, f64) = (0.30, 0.70);
+/// Standard deviations above the mean of off-topic questions: about one in fifty lies higher.
+const CUT_DEVIATIONS: f64 = 2.05;
 
 /// What the gate makes of the evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -106,7 +111,6 @@ impl Evidence {
         sentences.sort_by(|a, b| b.total_cmp(a));
         Self {
             rare_coverage: index.rare_coverage(ranking, hits),
-            worst_tokens: first.signals.worst_tokens,
             best_sentence: sentences[0],
             sentence_lead: lead(|hit| hit.signals.sentence),
             token_lead: lead(|hit| hit.signals.tokens),
@@ -127,18 +131,31 @@ impl Evidence {
 }
 
 impl Gate {
-    /// Weighs the evidence. Without vectors only words speak, and the bot claims less.
-    pub fn judge(&self, evidence: &Evidence, semantic: bool) -> Judgement {
+    /// Questions to ask of a new index for [`Self::calibrate`].
+    pub fn off_topic_questions() -> impl Iterator<Item = &'static str> {
+        OFF_TOPIC.lines().filter(|line| !line.is_empty())
+    }
+
+    /// Where the first cut lies for pages that gave this evidence to [`Self::off_topic_questions`]: their log-odds of
+    /// being on topic are taken as normally distributed. `None` when there is no evidence.
+    #[expect(clippy::cast_precision_loss, reason = "a count of questions")]
+    pub fn calibrate(evidence: &[Evidence]) -> Option<f64> {
+        let odds: Vec<f64> = evidence.iter().map(topical_odds).collect();
+        if odds.is_empty() {
+            return None;
+        }
+        let n = odds.len() as f64;
+        let mean = odds.iter().sum::<f64>() / n;
+        let deviation = (odds.iter().map(|odds| (odds - mean).powi(2)).sum::<f64>() / n).sqrt();
+        Some(probability(mean + CUT_DEVIATIONS * deviation).clamp(CUT_RANGE.0, CUT_RANGE.1))
+    }
+
+    /// Weighs the evidence that `index` gave. Without vectors only words speak, and the bot claims less.
+    pub fn judge(&self, index: &Index, evidence: &Evidence, semantic: bool) -> Judgement {
+        let mut topical_at = self.topical_at;
         let (topical, answers) = if semantic {
-            let topical = logistic(
-                -10.75,
-                &[
-                    (evidence.best_sentence, 6.72),
-                    (evidence.tokens, 3.96),
-                    (evidence.dense, 9.74),
-                    (evidence.sentence_three, 10.32),
-                ],
-            );
+            topical_at = index.topical_at().unwrap_or(topical_at);
+            let topical = probability(topical_odds(evidence));
             let answers = logistic(
                 -2.74,
                 &[
@@ -157,18 +174,38 @@ impl Gate {
             (topical, answers)
         };
         let confidence = answers * topical;
-        let verdict = if topical < self.topical_at {
+        let verdict = if topical < topical_at {
             Verdict::Abstained
         } else if confidence >= self.answer_at {
             Verdict::Answered
         } else {
             Verdict::Suggested
         };
-        Judgement { verdict, topical, confidence, topical_at: self.topical_at, answer_at: self.answer_at }
+        Judgement { verdict, topical, confidence, topical_at, answer_at: self.answer_at }
     }
 }
 
+/// Log-odds that the question is about the subject of the pages.
+fn topical_odds(evidence: &Evidence) -> f64 {
+    weighted(
+        -11.89,
+        &[
+            (evidence.best_sentence, 4.85),
+            (evidence.tokens, 2.49),
+            (evidence.dense, 12.13),
+            (evidence.sentence_three, 14.03),
+        ],
+    )
+}
+
+fn weighted(bias: f64, parts: &[(f32, f64)]) -> f64 {
+    bias + parts.iter().map(|(value, weight)| f64::from(*value) * weight).sum::<f64>()
+}
+
+fn probability(odds: f64) -> f64 {
+    1.0 / (1.0 + (-odds).exp())
+}
+
 fn logistic(bias: f64, parts: &[(f32, f64)]) -> f64 {
-    let sum: f64 = parts.iter().map(|(value, weight)| f64::from(*value) * weight).sum();
-    1.0 / (1.0 + (-(bias + sum)).exp())
+    probability(weighted(bias, parts))
 }

@@ -39,12 +39,13 @@ pub struct Signals {
     pub lexical: f32,
     /// Cosine of question and passage.
     pub dense: f32,
+    /// Best cosine of one sentence of the question and the passage.
+    pub clause: f32,
     /// Best cosine of the question and one sentence of the passage.
     pub sentence: f32,
-    /// Mean over the question's tokens of the best cosine with a token of the passage (MaxSim, Khattab & Zaharia 2020).
+    /// Mean over the question's tokens of the best cosine with a token of the passage (MaxSim, Khattab & Zaharia 2020),
+    /// each token weighted by the root of its word's rarity.
     pub tokens: f32,
-    /// The same over the quarter of the question's tokens that fit worst.
-    pub worst_tokens: f32,
     /// Share of the question's terms, weighted by rarity, that stand in the passage.
     pub coverage: f32,
     /// The same for the passage's heading path.
@@ -113,6 +114,8 @@ pub struct Index {
     frequencies: Vec<u32>,
     words: Words,
     version: String,
+    /// Where the gate's first cut lies for these pages; `None` until it was found.
+    topical_at: Option<f64>,
 }
 
 impl Index {
@@ -183,6 +186,7 @@ impl Index {
             frequencies,
             words,
             version,
+            topical_at: None,
         };
         index.share_vectors();
         index.average_pages();
@@ -221,6 +225,15 @@ impl Index {
     /// The question with this knowledge base's words for its abbreviations and misspellings.
     pub fn clarify(&self, text: &str) -> String {
         self.words.clarify(text)
+    }
+
+    /// Where the gate's first cut lies for these pages.
+    pub const fn topical_at(&self) -> Option<f64> {
+        self.topical_at
+    }
+
+    pub const fn set_topical_at(&mut self, cut: Option<f64>) {
+        self.topical_at = cut;
     }
 
     /// Changes when a passage or the model changes.
@@ -312,9 +325,9 @@ impl Index {
                 signals: Signals {
                     lexical: lexical.get(&number).copied().unwrap_or_default(),
                     dense: dense.get(&number).copied().unwrap_or_default(),
+                    clause: self.best_clause(number, query),
                     sentence: sentence.get(&number).copied().unwrap_or_default(),
                     tokens: 0.0,
-                    worst_tokens: 0.0,
                     coverage: self.coverage(&weights, &self.terms[number]),
                     headings: self.coverage(&weights, &self.heading_terms[number]),
                     page_lexical: page_lexical.get(&self.page_of[number]).copied().unwrap_or_default(),
@@ -330,6 +343,32 @@ impl Index {
         fuse(&mut hits, &Weights::WITHOUT_TOKENS);
         hits.truncate(SHORTLIST);
         Ok(Shortlist { hits, weights })
+    }
+
+    /// Best cosine of a sentence of the question with the passage; of the whole question when it is one sentence.
+    fn best_clause(&self, number: usize, query: &Query) -> f32 {
+        let (Some(question), Some(passage)) = (&query.vectors, &self.vectors[number]) else { return 0.0 };
+        let clauses = if question.sentences.is_empty() { &question.whole } else { &question.sentences };
+        if clauses.is_empty() || passage.whole.is_empty() || clauses.dimensions() != passage.whole.dimensions() {
+            return 0.0;
+        }
+        clauses.rows().map(|clause| cosine(clause, passage.whole.row(0))).fold(0.0_f32, f32::max)
+    }
+
+    /// Weight of each token of the question; all alike where the model does not tell which word a token belongs to.
+    fn token_weights(&self, query: &Query) -> Vec<f32> {
+        let Some(question) = &query.vectors else { return Vec::new() };
+        if question.token_words.len() != question.tokens.len() {
+            return vec![1.0; question.tokens.len()];
+        }
+        question
+            .token_words
+            .iter()
+            .map(|word| {
+                let rarity = terms::all_terms(word).first().map_or(1.0, |term| self.rarity(term));
+                rarity.max(0.0).sqrt().max(0.1)
+            })
+            .collect()
     }
 
     fn coverage(&self, weights: &[(String, f32)], present: &BTreeSet<u32>) -> f32 {
@@ -368,9 +407,10 @@ impl Index {
         let question = query.vectors.as_ref().map(|vectors| &vectors.tokens).filter(|tokens| !tokens.is_empty());
         let mut compared = false;
         if let Some(question) = question {
+            let rarities = self.token_weights(query);
             for hit in &mut hits {
                 if let Some(passage) = tokens.get(&self.hashes[hit.number]) {
-                    (hit.signals.tokens, hit.signals.worst_tokens) = max_sim(question, passage);
+                    hit.signals.tokens = max_sim(question, &rarities, passage);
                     compared = true;
                 }
             }
@@ -454,6 +494,7 @@ const PAGE_BONUS: f32 = 0.06;
 struct Weights {
     lexical: f32,
     dense: f32,
+    clause: f32,
     sentence: f32,
     tokens: f32,
     coverage: f32,
@@ -466,6 +507,7 @@ impl Weights {
     const ALL: Self = Self {
         lexical: 0.18,
         dense: 0.14,
+        clause: 0.05,
         sentence: 0.24,
         tokens: 0.27,
         coverage: 0.02,
@@ -476,6 +518,7 @@ impl Weights {
     const WITHOUT_TOKENS: Self = Self {
         lexical: 0.30,
         dense: 0.22,
+        clause: 0.05,
         sentence: 0.30,
         tokens: 0.0,
         coverage: 0.02,
@@ -490,10 +533,11 @@ type Signal = fn(&Signals) -> f32;
 
 /// Convex combination of min-max scaled signals (Bruch, Gai & Ingber 2023); sorts the hits by it.
 fn fuse(hits: &mut [Hit], weights: &Weights) {
-    let Weights { lexical, dense, sentence, tokens, coverage, headings, page_lexical, page_dense } = weights;
-    let parts: [(Signal, f32); 8] = [
+    let Weights { lexical, dense, clause, sentence, tokens, coverage, headings, page_lexical, page_dense } = weights;
+    let parts: [(Signal, f32); 9] = [
         (|s| s.lexical, *lexical),
         (|s| s.dense, *dense),
+        (|s| s.clause, *clause),
         (|s| s.sentence, *sentence),
         (|s| s.tokens, *tokens),
         (|s| s.coverage, *coverage),
@@ -521,16 +565,12 @@ fn sort(hits: &mut [Hit]) {
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.number.cmp(&b.number)));
 }
 
-/// Mean over the question's tokens of the best cosine with a token of the passage; over all, and over the worst quarter.
-fn max_sim(question: &Vectors, passage: &Vectors) -> (f32, f32) {
+/// Weighted mean over the question's tokens of the best cosine with a token of the passage.
+fn max_sim(question: &Vectors, weights: &[f32], passage: &Vectors) -> f32 {
     if question.dimensions() != passage.dimensions() || passage.is_empty() || question.is_empty() {
-        return (0.0, 0.0);
+        return 0.0;
     }
-    let mut best: Vec<f32> =
-        question.rows().map(|token| passage.rows().map(|other| cosine(token, other)).fold(0.0_f32, f32::max)).collect();
-    best.sort_by(f32::total_cmp);
-    let worst = &best[..best.len().div_ceil(4)];
-    #[expect(clippy::cast_precision_loss, reason = "at most 256 tokens")]
-    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
-    (mean(&best), mean(worst))
+    let best = question.rows().map(|token| passage.rows().map(|other| cosine(token, other)).fold(0.0_f32, f32::max));
+    let total: f32 = weights.iter().sum();
+    best.zip(weights).map(|(best, weight)| best * weight).sum::<f32>() / total.max(1e-6)
 }
