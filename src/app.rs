@@ -3,28 +3,82 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    chat::Platform,
+    chat::{Platform, Webhook},
     clock::{SharedClock, SystemClock},
-    config::{Config, Diagnostics},
+    config::{Config, Diagnostics, server::SlackTransport},
     console::{self, Console},
+    discord::{self, Discord},
     llm::{self, Embedder},
     ops::{Core, knowledge_base::KnowledgeBase, sync},
     retrieval::Gate,
+    slack::{self, Slack},
     store::Db,
 };
+
+/// The chat systems that are on besides the console.
+#[derive(Debug, Clone, Default)]
+pub struct Adapters {
+    slack: Option<Arc<Slack>>,
+    discord: Option<Arc<Discord>>,
+}
+
+impl Adapters {
+    fn of(config: &Config) -> anyhow::Result<Self> {
+        let server = &config.server;
+        Ok(Self {
+            slack: server.slack.is_on().then(|| Slack::new(&server.slack, &server.network)).transpose()?,
+            discord: server.discord.is_on().then(|| Arc::new(Discord::new(&server.discord))),
+        })
+    }
+
+    /// Listens to every chat system until told to stop.
+    pub fn listen(&self, core: &Arc<Core>, tasks: &TaskTracker, stop: &CancellationToken) {
+        if let Some(slack) = &self.slack
+            && core.config.server.slack.transport == SlackTransport::Socket
+        {
+            tasks.spawn(slack::run(Arc::clone(core), Arc::clone(slack), stop.clone()));
+        }
+        if let Some(discord) = &self.discord {
+            tasks.spawn(discord::run(Arc::clone(core), Arc::clone(discord), stop.clone()));
+        }
+    }
+
+    /// Addresses of the web server that chat systems call.
+    pub fn webhooks(&self, core: &Arc<Core>) -> Vec<Webhook> {
+        match &self.slack {
+            Some(slack) if core.config.server.slack.transport == SlackTransport::Http => slack::webhooks(core, slack),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The chat systems, to ask whether they are set up.
+    ///
+    /// # Errors
+    /// When extra certificates cannot be read.
+    pub fn to_probe(config: &Config) -> anyhow::Result<Vec<Arc<dyn Platform>>> {
+        Ok(Self::of(config)?.platforms())
+    }
+
+    fn platforms(&self) -> Vec<Arc<dyn Platform>> {
+        let slack = self.slack.clone().map(|slack| slack as Arc<dyn Platform>);
+        let discord = self.discord.clone().map(|discord| discord as Arc<dyn Platform>);
+        slack.into_iter().chain(discord).collect()
+    }
+}
 
 /// Reads the configuration and opens everything it names.
 ///
 /// # Errors
 /// All findings of the configuration, or what could not be opened.
-pub async fn build(file: Option<PathBuf>) -> anyhow::Result<(Arc<Core>, Diagnostics)> {
+pub async fn build(file: Option<PathBuf>) -> anyhow::Result<(Arc<Core>, Adapters, Diagnostics)> {
     let (config, findings) =
         Config::load(file).map_err(|findings| anyhow::anyhow!("the configuration has errors\n{findings}"))?;
     let embedder = llm::embedder(&config.server.embeddings).context("load the embedding model")?;
-    let core = assemble(config, Arc::new(SystemClock), embedder).await?;
-    Ok((core, findings))
+    let (core, adapters) = assemble(config, Arc::new(SystemClock), embedder).await?;
+    Ok((core, adapters, findings))
 }
 
 /// As [`build`], with configuration, clock and embedding model given.
@@ -35,10 +89,12 @@ pub async fn assemble(
     config: Config,
     clock: SharedClock,
     embedder: Option<Arc<dyn Embedder>>,
-) -> anyhow::Result<Arc<Core>> {
+) -> anyhow::Result<(Arc<Core>, Adapters)> {
     let db = Db::open(&config.server.store.url).await?;
     let mut chats: BTreeMap<&'static str, Arc<dyn Platform>> = BTreeMap::new();
     chats.insert(console::NAME, Arc::new(Console));
+    let adapters = Adapters::of(&config)?;
+    chats.extend(adapters.platforms().into_iter().map(|platform| (platform.name(), platform)));
     let core = Core {
         knowledge: KnowledgeBase::new(db.clone(), embedder),
         db,
@@ -56,5 +112,27 @@ pub async fn assemble(
             core.knowledge.install(&platform.id, passages).await?;
         }
     }
-    Ok(core)
+    Ok((core, adapters))
+}
+
+/// The Slack app that this configuration needs.
+pub fn slack_manifest(config: &Config) -> serde_json::Value {
+    slack::manifest::manifest(&config.server)
+}
+
+/// The link that adds the bot to a Discord server.
+///
+/// # Errors
+/// When neither an application's id nor a token is given, or Discord does not say which application the token is of.
+pub async fn discord_invite(config: &Config, application: Option<u64>) -> anyhow::Result<String> {
+    let application = if let Some(application) = application {
+        application
+    } else {
+        let discord = Adapters::of(config)?.discord.context(
+            "find the application: set STATIONMASTER_DISCORD_TOKEN, or give --application with the id that the \
+             Developer Portal shows",
+        )?;
+        discord.application_id().await.context("ask Discord which application the token is of")?
+    };
+    Ok(discord::invite(application))
 }

@@ -128,7 +128,11 @@ pub struct FormField {
     pub label: String,
     pub kind: FormFieldKind,
     pub required: bool,
+    /// In characters.
     pub max_length: usize,
+    pub help: Option<String>,
+    /// What it is filled with to begin with.
+    pub value: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,4 +143,5 @@ pub enum FormFieldKind {
         options: Vec<(String, String)>,
     },
     Paragraph,
+    Line,
 }

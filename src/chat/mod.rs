@@ -1,8 +1,9 @@
 //! The port between the product and a chat system: what comes in, what goes out, what a system can do.
 
 pub mod card;
+pub mod markup;
 
-use std::{future::Future, pin::Pin};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +14,12 @@ pub use card::{Block, Button, ButtonStyle, Card, Form, FormField, FormFieldKind}
 #[derive(Debug, Clone)]
 pub enum Inbound {
     Message(InboundMessage),
-    Edited(InboundEdit),
+    /// The message as it now stands, whole: it may arrive before the message itself.
+    Edited(InboundMessage),
     Deleted(InboundDeletion),
+    Reacted(InboundReaction),
+    Joined(InboundJoin),
+    Opened(InboundOpening),
 }
 
 /// Somebody wrote a message.
@@ -35,85 +40,219 @@ pub struct InboundMessage {
     pub addressed: bool,
     /// Only the author and the bot read it.
     pub direct: bool,
+    /// For a command: only its author saw it, and answers go to them alone, by this way back.
+    pub way_back: Option<WayBack>,
+    /// Found when the bot came back, not delivered when it was written.
+    pub missed: Option<Missed>,
+    /// When it was last changed, in microseconds, where the chat system says: older versions never replace newer ones.
+    pub version: Option<i64>,
 }
 
-/// Somebody changed a message.
-#[derive(Debug, Clone)]
-pub struct InboundEdit {
-    pub delivery_key: String,
-    pub chat: String,
-    pub channel: String,
-    pub external_id: String,
-    pub author: Author,
-    pub text: String,
+/// How a chat system lets the bot answer a command, for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayBack {
+    /// The adapter's own handle: an address or a token.
+    pub handle: String,
+    pub lifetime: Duration,
 }
 
-/// Somebody took a message back.
+/// What is known of a message that was found late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missed {
+    /// Somebody has replied to it meanwhile.
+    pub replied: bool,
+}
+
+/// A message was taken back. Chat systems do not all say by whom.
 #[derive(Debug, Clone)]
 pub struct InboundDeletion {
+    pub chat: String,
+    pub channel: String,
+    pub external_id: String,
+    pub author: Option<Author>,
+}
+
+/// Somebody put an emoji on a message, or took it off.
+#[derive(Debug, Clone)]
+pub struct InboundReaction {
     pub delivery_key: String,
     pub chat: String,
     pub channel: String,
     pub external_id: String,
     pub author: Author,
+    pub reaction: Reaction,
+    pub added: bool,
+}
+
+/// What an emoji says about an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reaction {
+    Up,
+    Down,
+}
+
+impl Reaction {
+    /// Reads an emoji, by its character or by its short name; skin tones aside. `None` when it says nothing about an answer.
+    pub fn from_emoji(emoji: &str) -> Option<Self> {
+        let bare = emoji.split("::").next().unwrap_or(emoji).trim_matches(':');
+        let bare = bare.trim_end_matches(|c| matches!(c, '\u{1F3FB}'..='\u{1F3FF}' | '\u{FE0F}'));
+        match bare {
+            "+1" | "thumbsup" | "white_check_mark" | "heavy_check_mark" | "👍" | "✅" | "✔" => Some(Self::Up),
+            "-1" | "thumbsdown" | "👎" => Some(Self::Down),
+            _ => None,
+        }
+    }
+}
+
+/// The bot was added to a channel.
+#[derive(Debug, Clone)]
+pub struct InboundJoin {
+    pub delivery_key: String,
+    pub chat: String,
+    pub channel: String,
+}
+
+/// Somebody opened a place that is the bot's own.
+#[derive(Debug, Clone)]
+pub struct InboundOpening {
+    pub delivery_key: String,
+    pub chat: String,
+    pub author: Author,
+    pub room: OwnRoom,
+}
+
+/// A place that belongs to the bot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "room", rename_all = "snake_case")]
+pub enum OwnRoom {
+    /// A fresh conversation with the bot beside whatever the person looks at.
+    Pane { channel: String, thread: String },
+    /// The bot's own page.
+    Home,
 }
 
 /// The identity behind an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Author {
     pub id: String,
+    /// Empty where the event does not say; it is then looked up once.
     pub name: String,
+    /// The groups or roles of the chat system that the person has, where the event says.
+    pub groups: Option<Vec<String>>,
+}
+
+impl Author {
+    pub fn known(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { id: id.into(), name: name.into(), groups: None }
+    }
 }
 
 /// A press on a button or a form sent in.
 #[derive(Debug, Clone)]
 pub struct Press {
+    /// Unique per delivery and the same on redelivery.
+    pub delivery_key: String,
     pub chat: String,
     pub actor: Author,
     pub action: ActionId,
     /// Values of a form's fields; empty for a button.
-    pub values: std::collections::BTreeMap<String, String>,
+    pub values: BTreeMap<String, String>,
+}
+
+impl Press {
+    /// A field's value; empty when it was not sent.
+    pub fn value(&self, field: &str) -> &str {
+        self.values.get(field).map_or("", String::as_str)
+    }
+}
+
+/// A command, or a menu entry on a message.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// Unique per delivery and the same on redelivery.
+    pub delivery_key: String,
+    pub chat: String,
+    pub channel: String,
+    pub author: Author,
+    /// The first word: `ask`, `help`, …; empty when there is none.
+    pub verb: String,
+    /// What follows it.
+    pub text: String,
+    pub direct: bool,
+    pub way_back: WayBack,
 }
 
 /// A message to post or to replace.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outbound {
     pub channel: String,
     pub thread: Option<String>,
     /// Only this identity is to see it.
     pub private_to: Option<String>,
+    /// The way back of the command that it answers, while it lasts.
+    pub way_back: Option<String>,
     pub card: Card,
     /// The chat system's id of the message to replace, instead of posting a new one.
     pub replaces: Option<String>,
+    /// An earlier attempt may have reached the chat system.
+    pub doubtful: bool,
 }
 
 /// Why a chat system did not take a message.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// It may be accepted later.
-    #[error("chat system is not ready: {0}")]
-    Later(String),
+    /// It may be accepted later; at the earliest after the given time, where the chat system says.
+    #[error("chat system is not ready: {reason}")]
+    Later { reason: String, after: Option<Duration> },
     /// It will never be accepted.
     #[error("chat system refused: {0}")]
     Never(String),
 }
 
-pub type PostFuture<'a> = Pin<Box<dyn Future<Output = Result<String, PostError>> + Send + 'a>>;
+impl PostError {
+    pub fn later(reason: impl Into<String>) -> Self {
+        Self::Later { reason: reason.into(), after: None }
+    }
+}
+
+/// What a chat system knows of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    pub name: String,
+    /// Verified by the chat system.
+    pub email: Option<String>,
+}
+
+pub type ChatFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PostError>> + Send + 'a>>;
+
+/// Where a message can be shown to one person only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrivateMessages {
+    /// Anywhere.
+    Anywhere,
+    /// Only in answer to a command or a press; elsewhere it becomes a direct message.
+    InReply,
+}
 
 /// What a chat system can show. Fallbacks ask this, not for a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Messages that only one person sees.
-    pub private_messages: bool,
+    pub private_messages: PrivateMessages,
     /// Posted messages can be replaced.
     pub edits: bool,
     /// Longest text of one message, in characters.
     pub max_text: usize,
     /// Most buttons of one message.
     pub max_buttons: usize,
+    /// Most fields of one form; longer forms are cut into pages.
+    pub max_form_fields: usize,
+    /// Forms can offer a choice.
+    pub form_choices: bool,
+    /// Earlier messages of a channel can be read.
+    pub history: bool,
 }
 
-/// A chat system.
+/// A chat system. What it cannot do has a default that says so.
 pub trait Platform: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
 
@@ -121,5 +260,94 @@ pub trait Platform: Send + Sync + std::fmt::Debug {
 
     /// Posts or replaces a message and returns the chat system's id of it. `job` is the same on every attempt:
     /// the system (or its adapter) uses it to recognise a message that was posted before.
-    fn post<'a>(&'a self, job: JobId, outbound: &'a Outbound) -> PostFuture<'a>;
+    fn post<'a>(&'a self, job: JobId, outbound: &'a Outbound) -> ChatFuture<'a, String>;
+
+    /// Fills a room of the bot's own: the card, and questions to start with.
+    fn furnish<'a>(
+        &'a self,
+        _person: &'a str,
+        _room: &'a OwnRoom,
+        _card: &'a Card,
+        _prompts: &'a [String],
+    ) -> ChatFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What the chat system knows of a person; `None` when it knows nobody of that id.
+    fn profile<'a>(&'a self, _person: &'a str) -> ChatFuture<'a, Option<Profile>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Messages of people in `channel` after the message `after`, oldest first, at most `limit` of the newest.
+    fn history<'a>(&'a self, _channel: &'a str, _after: &'a str, _limit: usize) -> ChatFuture<'a, Vec<InboundMessage>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Identities that belong to a group of the chat system, for systems whose events do not name a person's groups.
+    fn group<'a>(&'a self, _group: &'a str) -> ChatFuture<'a, Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// What is wrong with the set-up, each with what to do; and a line on what was found. `channels` should be joined.
+    fn probe<'a>(&'a self, _channels: &'a [(String, String)]) -> ChatFuture<'a, Vec<Finding>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// One thing that a probe looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub fine: bool,
+    pub text: String,
+}
+
+/// A request that a chat system sends to the web server.
+#[derive(Debug, Clone)]
+pub struct WebhookRequest {
+    /// Header names in lower case.
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookReply {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: String,
+}
+
+type WebhookHandler = Arc<dyn Fn(WebhookRequest) -> Pin<Box<dyn Future<Output = WebhookReply> + Send>> + Send + Sync>;
+
+/// An address of the web server that belongs to an adapter.
+#[derive(Clone)]
+pub struct Webhook {
+    pub path: &'static str,
+    /// Longer bodies are refused before they are read.
+    pub max_body: usize,
+    pub handler: WebhookHandler,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhook").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emoji_are_read_by_name_and_by_character() {
+        #[track_caller]
+        fn check(emoji: &str, expected: Option<Reaction>) {
+            assert_eq!(Reaction::from_emoji(emoji), expected, "{emoji}");
+        }
+        check("+1", Some(Reaction::Up));
+        check("+1::skin-tone-4", Some(Reaction::Up));
+        check("👍🏽", Some(Reaction::Up));
+        check("thumbsdown", Some(Reaction::Down));
+        check("👎", Some(Reaction::Down));
+        check("eyes", None);
+    }
 }

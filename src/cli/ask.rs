@@ -40,7 +40,7 @@ pub struct Ask {
 }
 
 pub async fn run(config: Option<PathBuf>, ask: Ask) -> anyhow::Result<ExitCode> {
-    let (core, findings) = app::build(config).await?;
+    let (core, _, findings) = app::build(config).await?;
     for finding in &findings.findings {
         eprintln!("{finding}");
     }
@@ -152,12 +152,7 @@ fn choice(core: &Core, person: &Person, message: &Message, platform: &str) -> Op
         Block::Buttons { items } => items.iter().find(|button| button.label == *name),
         _ => None,
     })?;
-    Some(Press {
-        chat: console::NAME.to_owned(),
-        actor: decode::author(person),
-        action: button.action,
-        values: std::collections::BTreeMap::new(),
-    })
+    Some(decode::press(person, button.action, std::collections::BTreeMap::new(), core.clock.new_uuid()))
 }
 
 /// The bot's messages after message `id` in its thread.

@@ -6,6 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
+    app::Adapters,
+    chat::Finding,
     config::{Config, Diagnostics, Server},
     knowledge::sources::{self, Limits},
     llm,
@@ -119,6 +121,27 @@ async fn probe(config: &Config) -> Vec<Probe> {
                 what: format!("{} › {} ({})", platform.name, source.id, source.kind.label()),
                 result: sources::probe(source, &limits).await.map_err(|error| format!("{error:#}")),
             });
+        }
+    }
+    probes.extend(probe_chats(config).await);
+    probes
+}
+
+/// Are the chat systems that are on set up, and is the bot where the files say?
+async fn probe_chats(config: &Config) -> Vec<Probe> {
+    let chats = match Adapters::to_probe(config) {
+        Ok(chats) => chats,
+        Err(error) => return vec![Probe { what: "chat systems".to_owned(), result: Err(format!("{error:#}")) }],
+    };
+    let mut probes = Vec::new();
+    for chat in chats {
+        let what = chat.name().to_owned();
+        match chat.probe(&config.channels_of(chat.name())).await {
+            Ok(findings) => probes.extend(findings.into_iter().map(|Finding { fine, text }| Probe {
+                what: what.clone(),
+                result: if fine { Ok(text) } else { Err(text) },
+            })),
+            Err(error) => probes.push(Probe { what, result: Err(error.to_string()) }),
         }
     }
     probes

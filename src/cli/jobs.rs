@@ -34,7 +34,7 @@ enum What {
 }
 
 pub async fn run(config: Option<PathBuf>, jobs: Jobs) -> anyhow::Result<ExitCode> {
-    let (core, _) = app::build(config).await?;
+    let (core, _, _) = app::build(config).await?;
     match jobs.what {
         What::List { json } => {
             let mut tx = core.db.read().await?;

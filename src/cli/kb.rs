@@ -61,7 +61,7 @@ enum What {
 }
 
 pub async fn run(config: Option<PathBuf>, kb: Kb) -> anyhow::Result<ExitCode> {
-    let (core, _) = app::build(config).await?;
+    let (core, _, _) = app::build(config).await?;
     let ended = match kb.what {
         What::Sync { platform, json } => sync_now(&core, platform.as_deref(), json).await?,
         What::Status { json } => status(&core, json).await?,

@@ -10,10 +10,12 @@ use out;
 
 mod ask;
 mod check;
+mod discord;
 mod eval;
 mod jobs;
 mod kb;
 mod serve;
+mod slack;
 mod why;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -38,7 +40,9 @@ Examples:
   stationmaster                                  start the bot with its console
   stationmaster ask \"how long are logs kept?\"    ask from the terminal
   stationmaster why                              why the last message was answered as it was
-  stationmaster check                            is everything configured right?";
+  stationmaster check                            is everything configured right?
+  stationmaster slack manifest                   the app to create at Slack
+  stationmaster discord invite                   the link that adds the bot to a Discord server";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -54,6 +58,10 @@ enum Command {
     Why(why::Why),
     /// See waiting and failed work, and run it again
     Jobs(jobs::Jobs),
+    /// Add the bot to a Slack workspace
+    Slack(slack::Slack),
+    /// Add the bot to a Discord server
+    Discord(discord::Discord),
     /// Measure answers and message kinds against labelled files
     Eval(eval::Eval),
 }
@@ -71,6 +79,8 @@ pub async fn run() -> ExitCode {
         Command::Check(command) => check::run(config, command).await,
         Command::Why(command) => why::run(config, command).await,
         Command::Jobs(command) => jobs::run(config, command).await,
+        Command::Slack(command) => slack::run(config, &command),
+        Command::Discord(command) => discord::run(config, command).await,
         Command::Eval(command) => eval::run(config, command).await,
     };
     match ended {

@@ -3,12 +3,13 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
     app,
-    config::server::EmbeddingsKind,
+    config::server::{EmbeddingsKind, SlackTransport},
     jobs,
     ops::{Core, sync, understand},
     store, telemetry, web,
@@ -24,13 +25,13 @@ const KEEP_JOBS: Duration = Duration::from_hours(168);
 const GRACE: Duration = Duration::from_secs(20);
 
 pub async fn run(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let (core, findings) = app::build(config).await?;
+    let (core, adapters, findings) = app::build(config).await?;
     telemetry::start(&core.config.server.log);
     for finding in &findings.findings {
         eprintln!("{finding}");
     }
     let address = core.config.server.server.listen;
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+    let listener = TcpListener::bind(address).await.with_context(|| {
         format!("listen on {address}: is another Stationmaster running? Set server.listen to another port")
     })?;
     super::out!("{}", summary(&core));
@@ -41,15 +42,8 @@ pub async fn run(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     for _ in 0..WORKERS {
         tasks.spawn(jobs::run(Arc::clone(&core), stop.clone()));
     }
-    let server = {
-        let stop = stop.clone();
-        let core = Arc::clone(&core);
-        tokio::spawn(async move {
-            if let Err(error) = web::serve(listener, core, stop).await {
-                error!(error = %error, "Web server ended.");
-            }
-        })
-    };
+    adapters.listen(&core, &tasks, &stop);
+    let servers = serve_web(&core, &adapters, listener, &stop).await?;
     wait_for_signal().await?;
     info!("Stopping: work in hand is finished first.");
     stop.cancel();
@@ -57,9 +51,39 @@ pub async fn run(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
         warn!("Work in hand took too long; it goes on after the next start.");
     }
-    server.abort();
+    servers.iter().for_each(tokio::task::JoinHandle::abort);
     core.db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The web server, and the one that only chat systems call when they have an address of their own.
+async fn serve_web(
+    core: &Arc<Core>,
+    adapters: &app::Adapters,
+    listener: TcpListener,
+    stop: &CancellationToken,
+) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+    let webhooks = adapters.webhooks(core);
+    let own = &core.config.server.slack.listen;
+    let mut routers = Vec::new();
+    if webhooks.is_empty() || own.is_empty() {
+        routers.push((listener, web::router(Arc::clone(core), webhooks)));
+    } else {
+        routers.push((listener, web::router(Arc::clone(core), Vec::new())));
+        let listener = TcpListener::bind(own).await.with_context(|| format!("listen on slack.listen, {own}"))?;
+        routers.push((listener, web::webhook_router(Arc::clone(core), webhooks)));
+    }
+    Ok(routers
+        .into_iter()
+        .map(|(listener, router)| {
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                if let Err(error) = web::serve(listener, router, stop).await {
+                    error!(error = %error, "Web server ended.");
+                }
+            })
+        })
+        .collect())
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {
@@ -128,8 +152,24 @@ pub fn summary(core: &Core) -> String {
         },
     );
     line("model", "off: answers are the pages' own words (language models come with a later version)".to_owned());
-    line("Slack", "off: the adapter comes with a later version".to_owned());
-    line("Discord", "off: the adapter comes with a later version".to_owned());
+    line(
+        "Slack",
+        match (server.slack.is_on(), server.slack.transport) {
+            (false, _) => "off: set STATIONMASTER_SLACK_BOT_TOKEN and STATIONMASTER_SLACK_APP_TOKEN".to_owned(),
+            (true, SlackTransport::Socket) => format!("on, by socket, {}", server.slack.command),
+            (true, SlackTransport::Http) => {
+                format!("on, at {}/slack/events, {}", server.public_url(), server.slack.command)
+            }
+        },
+    );
+    line(
+        "Discord",
+        if server.discord.is_on() {
+            format!("on, /{}", server.discord.command.trim_start_matches('/'))
+        } else {
+            "off: set STATIONMASTER_DISCORD_TOKEN".to_owned()
+        },
+    );
     line(
         "console",
         if server.console.enabled {

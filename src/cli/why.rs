@@ -19,7 +19,7 @@ pub struct Why {
 }
 
 pub async fn run(config: Option<PathBuf>, arguments: Why) -> anyhow::Result<ExitCode> {
-    let (core, _) = app::build(config).await?;
+    let (core, _, _) = app::build(config).await?;
     let mut tx = core.db.read().await?;
     let message = if arguments.message == "last" {
         store::messages::newest_from_people(&mut tx).await?.context("nobody has written anything yet")?

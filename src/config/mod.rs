@@ -48,19 +48,66 @@ impl Config {
         })
     }
 
+    /// Id of the person whom the files give this identity.
+    pub fn member_of(&self, chat: &str, external_id: &str) -> Option<&str> {
+        self.members().find(|member| member.identity_in(chat) == Some(external_id)).map(|member| member.id.as_str())
+    }
+
+    /// Id of the person whose address the files say this is.
+    pub fn member_with_email(&self, email: &str) -> Option<&str> {
+        self.members()
+            .find(|member| member.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email)))
+            .map(|member| member.id.as_str())
+    }
+
+    fn members(&self) -> impl Iterator<Item = &platform::Member> {
+        self.platforms.iter().flat_map(|platform| &platform.people)
+    }
+
+    /// Somebody the files name, with their teams and roles on every platform.
+    pub fn member(&self, id: &str) -> Option<Person> {
+        let name = &self.members().find(|member| member.id == id)?.name;
+        let mut person = Person::stranger(id, name);
+        self.add_rights(&mut person, |member| member.id == id);
+        Some(person)
+    }
+
+    /// Teams that belong to groups of a chat system.
+    pub fn teams_of_groups<'a>(&'a self, chat: &'a str, groups: &'a [String]) -> impl Iterator<Item = String> + 'a {
+        self.platforms
+            .iter()
+            .flat_map(|platform| &platform.teams)
+            .filter(move |team| team.groups.get(chat).is_some_and(|group| groups.contains(group)))
+            .map(|team| team.id.clone())
+    }
+
+    /// Groups of a chat system that the files name.
+    pub fn groups_of(&self, chat: &str) -> std::collections::BTreeSet<String> {
+        let teams = self.platforms.iter().flat_map(|platform| &platform.teams);
+        teams.filter_map(|team| team.groups.get(chat).cloned()).collect()
+    }
+
+    /// Channels of a chat system that the files name, as pairs of id and name.
+    pub fn channels_of(&self, chat: &str) -> Vec<(String, String)> {
+        let channels = self.platforms.iter().flat_map(|platform| &platform.channels);
+        channels.filter_map(|channel| Some((channel.id_in(chat)?.to_owned(), channel.name.clone()))).collect()
+    }
+
+    fn add_rights(&self, person: &mut Person, is: impl Fn(&platform::Member) -> bool) {
+        for platform in &self.platforms {
+            for member in platform.people.iter().filter(|member| is(member)) {
+                person.id.clone_from(&member.id);
+                person.name.clone_from(&member.name);
+                person.teams.extend(member.teams.iter().cloned());
+                person.roles.extend(member.roles.iter().map(|role| (platform.id.clone(), *role)));
+            }
+        }
+    }
+
     /// The person behind an identity: their teams and roles on every platform, or a stranger.
     pub fn person(&self, chat: &str, external_id: &str, name: &str) -> Person {
         let mut person = Person::stranger(format!("{chat}:{external_id}"), name);
-        for platform in &self.platforms {
-            for member in &platform.people {
-                if member.identity_in(chat) == Some(external_id) {
-                    person.id.clone_from(&member.id);
-                    person.name.clone_from(&member.name);
-                    person.teams.extend(member.teams.iter().cloned());
-                    person.roles.extend(member.roles.iter().map(|role| (platform.id.clone(), *role)));
-                }
-            }
-        }
+        self.add_rights(&mut person, |member| member.identity_in(chat) == Some(external_id));
         person
     }
 }

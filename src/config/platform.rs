@@ -27,6 +27,8 @@ pub struct Platform {
     pub capabilities: Vec<Capability>,
     pub channels: Vec<Channel>,
     pub people: Vec<Member>,
+    /// Teams whose members a chat system knows.
+    pub teams: Vec<Team>,
     pub sources: Vec<Source>,
     pub answers: Vec<CuratedAnswer>,
     /// Questions offered to somebody who does not know what to ask.
@@ -118,12 +120,24 @@ pub struct Member {
     pub roles: BTreeSet<Role>,
     /// Identities per chat system. In the console a person's identity is their id.
     pub identities: BTreeMap<String, String>,
+    /// Links whoever has this address, verified by a chat system, to this person.
+    pub email: Option<String>,
 }
 
 impl Member {
     pub fn identity_in(&self, chat: &str) -> Option<&str> {
         self.identities.get(chat).map(String::as_str).or_else(|| (chat == "console").then_some(self.id.as_str()))
     }
+}
+
+/// A team that uses the platform, or looks after it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Team {
+    pub id: String,
+    /// Per chat system the group (Slack) or role (Discord) whose members are the team.
+    #[serde(default)]
+    pub groups: BTreeMap<String, String>,
 }
 
 /// A place documents come from.
@@ -167,6 +181,8 @@ struct PlatformFile {
     capabilities: Vec<CapabilityFile>,
     channels: Vec<ChannelFile>,
     people: Vec<MemberFile>,
+    #[serde(default)]
+    teams: Vec<Team>,
     sources: Vec<SourceFile>,
     #[serde(default)]
     examples: Vec<String>,
@@ -214,6 +230,7 @@ struct MemberFile {
     roles: BTreeSet<Role>,
     #[serde(default)]
     identities: BTreeMap<String, String>,
+    email: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -348,6 +365,7 @@ impl Checker<'_> {
             capabilities,
             channels,
             people,
+            teams,
             sources,
             examples,
         } = file;
@@ -403,6 +421,7 @@ impl Checker<'_> {
                 teams: member.teams,
                 roles: member.roles,
                 identities: member.identities,
+                email: member.email,
             })
             .collect();
         let sources = sources.into_iter().filter_map(|source| self.source(source)).collect();
@@ -416,6 +435,7 @@ impl Checker<'_> {
             capabilities,
             channels,
             people,
+            teams,
             sources,
             answers: Vec::new(),
             examples,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::Diagnostics;
@@ -16,6 +17,9 @@ pub struct Server {
     pub store: Store,
     pub platforms: Platforms,
     pub console: Console,
+    pub slack: Slack,
+    pub discord: Discord,
+    pub network: Network,
     pub embeddings: Embeddings,
     pub knowledge: Knowledge,
     pub answers: Answers,
@@ -53,6 +57,57 @@ pub struct Platforms {
 #[serde(deny_unknown_fields)]
 pub struct Console {
     pub enabled: bool,
+}
+
+/// How Slack's events arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlackTransport {
+    Socket,
+    Http,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slack {
+    pub bot_token: SecretString,
+    pub app_token: SecretString,
+    pub signing_secret: SecretString,
+    pub transport: SlackTransport,
+    pub connections: u32,
+    pub listen: String,
+    pub api_url: String,
+    pub command: String,
+    pub timeout_seconds: u64,
+}
+
+impl Slack {
+    pub fn is_on(&self) -> bool {
+        !self.bot_token.expose_secret().is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discord {
+    pub token: SecretString,
+    pub guild: String,
+    pub api_url: String,
+    pub gateway_url: String,
+    pub command: String,
+    pub timeout_seconds: u64,
+}
+
+impl Discord {
+    pub fn is_on(&self) -> bool {
+        !self.token.expose_secret().is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    pub ca_file: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -153,6 +208,7 @@ impl Server {
                 findings.error(path, None, "embeddings.model is empty", "name the model of the endpoint");
             }
         }
+        self.validate_chats(path, findings);
         if self.answers.max_words < 20 {
             findings.error(path, None, "answers.max_words is below 20", "the default is 120");
         }
@@ -168,6 +224,74 @@ impl Server {
             );
         }
         (findings.findings.len() == before || !findings.has_errors()).then_some(self)
+    }
+
+    fn validate_chats(&self, path: &Path, findings: &mut Diagnostics) {
+        let Self { slack, discord, network, .. } = self;
+        if slack.is_on() {
+            let (needed, name) = match slack.transport {
+                SlackTransport::Socket => (&slack.app_token, "slack.app_token"),
+                SlackTransport::Http => (&slack.signing_secret, "slack.signing_secret"),
+            };
+            if needed.expose_secret().is_empty() {
+                let variable = name.replace('.', "_").to_uppercase();
+                findings.error(
+                    path,
+                    None,
+                    format!("Slack has a bot token but {name} is empty"),
+                    format!("set STATIONMASTER_{variable}; the app's settings at api.slack.com show it"),
+                );
+            }
+        }
+        for (key, command) in [("slack.command", &slack.command), ("discord.command", &discord.command)] {
+            let bare = command.trim_start_matches('/');
+            let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+            if bare.is_empty() || bare.len() > 32 || !bare.chars().all(fine) {
+                findings.error(
+                    path,
+                    None,
+                    format!("{key} `{command}` cannot be a command"),
+                    "use up to 32 lower-case letters, digits, - and _, as in platform",
+                );
+            }
+        }
+        for (key, url, schemes) in [
+            ("slack.api_url", &slack.api_url, ["http", "https"]),
+            ("discord.api_url", &discord.api_url, ["http", "https"]),
+            ("discord.gateway_url", &discord.gateway_url, ["ws", "wss"]),
+        ] {
+            let fine = url::Url::parse(url).is_ok_and(|url| schemes.contains(&url.scheme()));
+            let may_be_empty = key == "discord.gateway_url";
+            if !(fine || may_be_empty && url.is_empty()) {
+                findings.error(
+                    path,
+                    None,
+                    format!("{key} `{url}` is not an address"),
+                    format!("begin it with {}://", schemes[1]),
+                );
+            }
+        }
+        if !slack.listen.is_empty() && slack.listen.parse::<std::net::SocketAddr>().is_err() {
+            findings.error(path, None, "slack.listen is not an address with a port", "for example 0.0.0.0:7879");
+        }
+        if !discord.guild.is_empty() && discord.guild.parse::<u64>().is_err() {
+            findings.error(
+                path,
+                None,
+                "discord.guild is not a server's id",
+                "in Discord: right-click the server, Copy ID",
+            );
+        }
+        if !network.ca_file.is_empty() && !Path::new(&network.ca_file).is_file() {
+            findings.error(path, None, format!("network.ca_file {} is not there", network.ca_file), "give a PEM file");
+        }
+        for (key, seconds) in
+            [("slack.timeout_seconds", slack.timeout_seconds), ("discord.timeout_seconds", discord.timeout_seconds)]
+        {
+            if seconds == 0 {
+                findings.error(path, None, format!("{key} is 0"), "the default is 10");
+            }
+        }
     }
 
     /// The address people open, without a slash at the end.

@@ -1,13 +1,15 @@
 //! What the browser and the terminal send, as events.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use regex::Regex;
+use uuid::Uuid;
 
 use super::{DIRECT, NAME};
 use crate::{
-    chat::{Author, Inbound, InboundDeletion, InboundEdit, InboundMessage},
-    domain::people::Person,
+    chat::{Author, Inbound, InboundDeletion, InboundMessage, Press},
+    domain::{ids::ActionId, people::Person},
+    store::messages::{Message, Place},
 };
 
 static MENTION: LazyLock<Regex> =
@@ -27,34 +29,42 @@ pub fn message(person: &Person, channel: &str, thread: Option<String>, text: &st
         text: without_mention(text),
         addressed: mentioned,
         direct,
+        way_back: None,
+        missed: None,
+        version: None,
     })
 }
 
 /// A changed message.
-pub fn edit(person: &Person, channel: &str, external_id: &str, text: &str, key: &str) -> Inbound {
-    Inbound::Edited(InboundEdit {
-        delivery_key: format!("edit {external_id} {key}"),
-        chat: NAME.to_owned(),
-        channel: channel.to_owned(),
-        external_id: external_id.to_owned(),
-        author: author(person),
-        text: without_mention(text),
+pub fn edit(person: &Person, message: &Message, text: &str, key: &str) -> Inbound {
+    let Place { channel, thread, .. } = &message.place;
+    let Inbound::Message(changed) = self::message(person, channel, thread.clone(), text, key) else {
+        unreachable!("a message is decoded to a message")
+    };
+    Inbound::Edited(InboundMessage {
+        delivery_key: format!("edit {} {key}", message.external_id),
+        external_id: message.external_id.clone(),
+        ..changed
     })
 }
 
 /// A message taken back.
 pub fn deletion(person: &Person, channel: &str, external_id: &str) -> Inbound {
     Inbound::Deleted(InboundDeletion {
-        delivery_key: format!("deletion {external_id}"),
         chat: NAME.to_owned(),
         channel: channel.to_owned(),
         external_id: external_id.to_owned(),
-        author: author(person),
+        author: Some(author(person)),
     })
 }
 
+/// A press on a button, or a form sent in when there are `values`.
+pub fn press(person: &Person, action: ActionId, values: BTreeMap<String, String>, key: Uuid) -> Press {
+    Press { delivery_key: format!("press {key}"), chat: NAME.to_owned(), actor: author(person), action, values }
+}
+
 pub fn author(person: &Person) -> Author {
-    Author { id: person.id.clone(), name: person.name.clone() }
+    Author::known(&person.id, &person.name)
 }
 
 fn without_mention(text: &str) -> String {

@@ -6,7 +6,7 @@ pub mod decode;
 pub mod render;
 
 use crate::{
-    chat::{Capabilities, Outbound, Platform, PostError, PostFuture},
+    chat::{Capabilities, ChatFuture, Outbound, Platform, PostError, PrivateMessages},
     config::Config,
     domain::{ids::JobId, people::Person},
 };
@@ -25,10 +25,18 @@ impl Platform for Console {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { private_messages: true, edits: true, max_text: 40_000, max_buttons: 10 }
+        Capabilities {
+            private_messages: PrivateMessages::Anywhere,
+            edits: true,
+            max_text: 40_000,
+            max_buttons: 10,
+            max_form_fields: 20,
+            form_choices: true,
+            history: false,
+        }
     }
 
-    fn post<'a>(&'a self, job: JobId, outbound: &'a Outbound) -> PostFuture<'a> {
+    fn post<'a>(&'a self, job: JobId, outbound: &'a Outbound) -> ChatFuture<'a, String> {
         Box::pin(async move {
             if outbound.card.blocks.is_empty() {
                 return Err(PostError::Never("the card is empty".to_owned()));

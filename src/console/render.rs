@@ -118,6 +118,7 @@ pub fn form(form: &Form) -> Json {
                     ("radio", options.iter().map(|(value, label)| json!({ "value": value, "label": label })).collect())
                 }
                 FormFieldKind::Paragraph => ("textarea", Vec::new()),
+                FormFieldKind::Line => ("text", Vec::new()),
             };
             json!({
                 "id": field.id,
@@ -126,8 +127,8 @@ pub fn form(form: &Form) -> Json {
                 "required": field.required,
                 "options": options,
                 "max_length": field.max_length,
-                "help": null,
-                "value": null,
+                "help": field.help,
+                "value": field.value,
             })
         })
         .collect();

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a worker may hold a job before another takes it over. Held jobs extend their lease.
-const LEASE: Duration = Duration::from_mins(1);
+const LEASE: Duration = Duration::from_secs(15);
 /// Longest wait between scans when no signal comes.
 const SCAN: Duration = Duration::from_secs(5);
 /// Attempts before a job is buried.

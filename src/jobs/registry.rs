@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     ops::{
-        Core, deliver, respond, sync,
-        work::{self, Deliver, Outcome, Respond, Sync},
+        Core, catch_up, deliver, furnish, people, respond, sync,
+        work::{self, CatchUp, Deliver, Furnish, LookUp, Outcome, Respond, Sync},
     },
     store::jobs::Job,
 };
@@ -21,6 +21,18 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         },
         work::DELIVER => match payload::<Deliver>(job) {
             Ok(payload) => return deliver::deliver(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::LOOK_UP => match payload::<LookUp>(job) {
+            Ok(payload) => return people::look_up(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::FURNISH => match payload::<Furnish>(job) {
+            Ok(payload) => return furnish::furnish(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::CATCH_UP => match payload::<CatchUp>(job) {
+            Ok(payload) => return catch_up::catch_up(core, job, &payload).await,
             Err(outcome) => return outcome,
         },
         work::SYNC => match payload::<Sync>(job) {

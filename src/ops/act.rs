@@ -2,37 +2,52 @@
 
 use anyhow::Context as _;
 
-use super::{Core, Failure, UserError, cards, deliver, why, work};
+use super::{Core, Failure, UserError, cards, deliver, people, rate, why, work};
 use crate::{
-    chat::{Form, Press},
+    chat::{Card, Form, Press, PrivateMessages},
     domain::{
-        answer::RatingReason,
-        ids::{ActionId, AnswerId, MessageId, QuestionId, RequestId},
+        ids::{ActionId, AnswerId, FeedbackId, MessageId, QuestionId, RequestId},
         people::Person,
     },
     store::{
         self, Tx,
         messages::{Message, Place},
-        ratings::Rating,
-        requests::{Action, Request},
+        requests::{Action, Feedback, Request},
     },
 };
 
-/// What the person who pressed sees at once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What the person who pressed, or gave a command, sees at once.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Response {
     pub notice: Option<String>,
+    /// A card for them alone.
+    pub card: Option<Card>,
     pub form: Option<Form>,
+    /// An answer follows by the way back.
+    pub follows: bool,
 }
 
 impl Response {
-    fn notice(text: impl Into<String>) -> Self {
-        Self { notice: Some(text.into()), form: None }
+    pub fn notice(text: impl Into<String>) -> Self {
+        Self { notice: Some(text.into()), ..Self::default() }
+    }
+
+    pub fn card(card: Card) -> Self {
+        Self { card: Some(card), ..Self::default() }
+    }
+
+    pub fn form(form: Form) -> Self {
+        Self { form: Some(form), ..Self::default() }
     }
 }
 
-/// Longest comment on an answer, in characters.
-const MAX_COMMENT: usize = 2000;
+/// What feedback can be, with the words people choose from.
+pub const FEEDBACK_KINDS: [(&str, &str); 4] = [
+    ("idea", "An idea"),
+    ("friction", "Something that is harder than it should be"),
+    ("bug", "A defect"),
+    ("praise", "Praise"),
+];
 
 /// Does what a button stands for.
 ///
@@ -40,16 +55,24 @@ const MAX_COMMENT: usize = 2000;
 /// [`Failure::User`] when the button is unknown, the person may not press it, or a form's value is wrong.
 pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
     let mut tx = core.db.write().await?;
+    // Delivered twice, it acts once.
+    if !store::inbox::accept(&mut tx, &press.chat, &press.delivery_key, "press", None, core.clock.now()).await? {
+        return Ok(Response::default());
+    }
     let action = store::requests::action(&mut tx, press.action)
         .await?
         .ok_or_else(|| UserError::new("This button is no longer known.", "Ask the question again."))?;
-    let person = core.config.person(&press.chat, &press.actor.id, &press.actor.name);
+    people::meet(core, &mut tx, &press.chat, &press.actor).await?;
+    let name = people::display_name(&mut tx, &press.chat, &press.actor).await?;
+    let person = people::person(core, &mut tx, &press.chat, &press.actor.id, &name).await?;
     let response = match action.verb.as_str() {
-        "helpful" => rate(core, &mut tx, press, &person, &action, true).await?,
-        "not_helpful" => rate(core, &mut tx, press, &person, &action, false).await?,
+        "helpful" => helpful(core, &mut tx, press, &person, &action).await?,
+        "not_helpful" => not_helpful(core, &mut tx, press, &person, &action).await?,
         "person" => call_person(core, &mut tx, press, &person, &action).await?,
         "platform" => choose_platform(core, &mut tx, press, &person, &action).await?,
         "why" => explain(core, &mut tx, press, &person, &action).await?,
+        "share" => share(core, &mut tx, press, &person, &action).await?,
+        "feedback" => feedback(core, &mut tx, press, &person, &action).await?,
         other => return Err(anyhow::anyhow!("unknown verb {other}").into()),
     };
     core.db.commit(tx).await?;
@@ -59,7 +82,8 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
 /// May the person see what the button hangs on?
 fn allowed(core: &Core, press: &Press, person: &Person, message: &Message) -> Result<(), Failure> {
     let refused = || UserError::new("You cannot see this conversation.", "Ask in a channel you are in.");
-    if message.place.chat != press.chat || (message.direct && message.author != press.actor.id) {
+    let alone = message.direct || message.command;
+    if message.place.chat != press.chat || (alone && message.author != press.actor.id) {
         return Err(refused().into());
     }
     match core.config.channel(&message.place.chat, &message.place.channel) {
@@ -93,42 +117,43 @@ async fn visible_message(
     Ok(message)
 }
 
-async fn rate(
-    core: &Core,
-    tx: &mut Tx,
-    press: &Press,
-    person: &Person,
-    action: &Action,
-    helpful: bool,
-) -> Result<Response, Failure> {
+/// The answer a rating button hangs under, when the person may see its question.
+async fn rated(core: &Core, tx: &mut Tx, press: &Press, person: &Person, action: &Action) -> Result<AnswerId, Failure> {
     let answer = AnswerId::from_uuid(action.subject);
     let known = store::answers::by_id(tx, answer)
         .await?
         .ok_or_else(|| UserError::new("The answer is no longer there.", "Ask the question again."))?;
     let (_, message) = message_of_question(tx, known.question).await?;
     allowed(core, press, person, &message)?;
-    let mut rating =
-        Rating { answer, person: person.id.clone(), helpful, reason: None, comment: None, rated_at: core.clock.now() };
-    if helpful {
-        store::ratings::rate(tx, &rating).await?;
-        return Ok(Response::notice("Thank you, noted as helpful."));
-    }
+    Ok(answer)
+}
+
+async fn helpful(
+    core: &Core,
+    tx: &mut Tx,
+    press: &Press,
+    person: &Person,
+    action: &Action,
+) -> Result<Response, Failure> {
+    let answer = rated(core, tx, press, person, action).await?;
+    rate::by_button(core, tx, answer, person, true).await?;
+    Ok(Response::notice("Thank you, noted as helpful."))
+}
+
+/// The press counts by itself; the form adds the reason.
+async fn not_helpful(
+    core: &Core,
+    tx: &mut Tx,
+    press: &Press,
+    person: &Person,
+    action: &Action,
+) -> Result<Response, Failure> {
+    let answer = rated(core, tx, press, person, action).await?;
     if press.values.is_empty() {
-        // The press counts by itself; the form adds the reason.
-        let earlier = store::ratings::of_answer(tx, answer).await?;
-        if !earlier.iter().any(|rating| rating.person == person.id && !rating.helpful) {
-            store::ratings::rate(tx, &rating).await?;
-        }
-        return Ok(Response { notice: None, form: Some(cards::reason_form(action.id)) });
+        rate::by_button(core, tx, answer, person, false).await?;
+        return Ok(Response::form(cards::reason_form(action.id)));
     }
-    let reason = press.values.get("reason").map_or("", String::as_str);
-    rating.reason = Some(
-        RatingReason::from_id(reason)
-            .ok_or_else(|| UserError::new("That is not one of the reasons.", "Choose one from the list."))?,
-    );
-    let comment: String = press.values.get("comment").map_or("", String::as_str).chars().take(MAX_COMMENT).collect();
-    rating.comment = Some(crate::domain::redact::redact(comment.trim()).text).filter(|comment| !comment.is_empty());
-    store::ratings::rate(tx, &rating).await?;
+    rate::with_reason(core, tx, answer, person, press.value("reason"), press.value("comment")).await?;
     Ok(Response::notice("Thank you. The platform's owner sees the reason."))
 }
 
@@ -210,9 +235,117 @@ async fn explain(
 ) -> Result<Response, Failure> {
     let message = visible_message(core, tx, press, person, action).await?;
     let lines = why::explain(tx, message.id).await.context("explain the message")?;
+    let card = cards::why(&lines);
+    let anywhere = core
+        .chats
+        .get(press.chat.as_str())
+        .is_none_or(|chat| chat.capabilities().private_messages == PrivateMessages::Anywhere);
+    if message.command || !anywhere {
+        return Ok(Response::card(card));
+    }
     let private = (!message.direct).then_some(press.actor.id.as_str());
-    deliver::say(core, tx, &message, None, private, &cards::why(&lines)).await?;
+    deliver::say(core, tx, &message, None, private, &card).await?;
     Ok(Response::notice("I have written the reasons into the thread."))
+}
+
+/// Shows everybody in the channel what a command had shown to one person.
+async fn share(core: &Core, tx: &mut Tx, press: &Press, person: &Person, action: &Action) -> Result<Response, Failure> {
+    let (question, message) = message_of_question(tx, QuestionId::from_uuid(action.subject)).await?;
+    allowed(core, press, person, &message)?;
+    let shown = store::messages::shown_to(tx, question.id, &message.author).await?;
+    let card = shown.and_then(|shown| shown.card).and_then(|json| serde_json::from_value(json).ok());
+    let card = card.ok_or_else(|| UserError::new("The answer is no longer there.", "Ask the question again."))?;
+    if store::messages::answering(tx, question.id).await?.is_some() {
+        return Ok(Response::notice("It is shared already."));
+    }
+    let card = cards::shared(card, action.id, &person.name, &question.text);
+    let place = Place { thread: None, ..message.place.clone() };
+    deliver::say_at(core, tx, place, false, Some(question.id), None, &card).await?;
+    Ok(Response::notice("Shared in the channel."))
+}
+
+/// Stores what a form for feedback stands for: the channel it was opened in and the platform meant.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn feedback_action(
+    core: &Core,
+    tx: &mut Tx,
+    channel: &str,
+    platform: Option<&str>,
+) -> store::Result<ActionId> {
+    let action = Action {
+        id: ActionId::new(&*core.clock),
+        verb: "feedback".to_owned(),
+        subject: MessageId::new(&*core.clock).uuid(),
+        argument: Some(format!("{} {channel}", platform.unwrap_or_default())),
+        created_at: core.clock.now(),
+    };
+    store::requests::insert_action(tx, &action).await?;
+    Ok(action.id)
+}
+
+/// Takes the form for feedback in. Sent in twice, it counts once.
+async fn feedback(
+    core: &Core,
+    tx: &mut Tx,
+    press: &Press,
+    person: &Person,
+    action: &Action,
+) -> Result<Response, Failure> {
+    let (platform, channel) = action.argument.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
+    let platform = match press.value("platform") {
+        "" => platform,
+        chosen => chosen,
+    };
+    let platform = core.config.platform(platform).or_else(|| core.config.platforms.first());
+    let kind = press.value("kind");
+    if !FEEDBACK_KINDS.iter().any(|(id, _)| *id == kind) {
+        return Err(UserError::new("That is not a kind of feedback.", "Choose one from the list.").into());
+    }
+    let text = press.value("text").trim();
+    if text.is_empty() {
+        return Err(UserError::new("The feedback is empty.", "Write what you think.").into());
+    }
+    let text = crate::domain::redact::redact(text).text;
+    let now = core.clock.now();
+    let message = Message {
+        id: MessageId::from_uuid(action.subject),
+        place: Place { chat: press.chat.clone(), channel: channel.to_owned(), thread: None },
+        external_id: format!("form {}", action.id),
+        author: press.actor.id.clone(),
+        author_name: person.name.clone(),
+        from_bot: false,
+        private_to: Some(press.actor.id.clone()),
+        addressed: true,
+        direct: false,
+        about: None,
+        text: text.clone(),
+        card: None,
+        revision: 1,
+        created_at: now,
+        changed_at: now,
+        posted_at: Some(now),
+        edited_at: None,
+        deleted_at: None,
+        command: true,
+        version: None,
+        way_back: None,
+        missed: false,
+    };
+    store::messages::insert(tx, &message).await?;
+    let feedback = Feedback {
+        id: FeedbackId::new(&*core.clock),
+        message: message.id,
+        platform: platform.map(|platform| platform.id.clone()),
+        person: person.id.clone(),
+        kind: kind.to_owned(),
+        text,
+        said_at: now,
+    };
+    store::requests::record_feedback(tx, &feedback).await?;
+    let owner = platform.map_or("the platform's owner", |platform| platform.owner_name());
+    Ok(Response::notice(format!("Thank you. {owner} sees it, with your name on it.")))
 }
 
 /// The id in a button, as it comes back from a chat system.

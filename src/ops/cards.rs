@@ -1,12 +1,16 @@
 //! Every message the bot writes, as a neutral card.
 
+use std::sync::Arc;
+
 use super::compose::Extract;
 use crate::{
     chat::{Block, Button, ButtonStyle, Card, Form, FormField, FormFieldKind},
-    config::{Capability, Platform},
+    clock::Timestamp,
+    config::{Capability, Channel, Platform},
     domain::{
         answer::{RatingReason, Verdict},
         ids::ActionId,
+        people::Person,
     },
 };
 
@@ -17,6 +21,8 @@ pub struct AnswerActions {
     pub not_helpful: ActionId,
     pub person: ActionId,
     pub why: ActionId,
+    /// Shows everybody what only the asker sees.
+    pub share: Option<ActionId>,
 }
 
 /// An answer, the closest pages, or the admission that there is nothing.
@@ -60,6 +66,9 @@ pub fn answer(
     }
     items.push(button(actions.person, "Get a person", person_style));
     items.push(button(actions.why, "Why?", ButtonStyle::Default));
+    if verdict != Verdict::Abstained {
+        items.extend(actions.share.map(|share| button(share, SHARE, ButtonStyle::Default)));
+    }
     blocks.push(Block::Buttons { items });
     Card { blocks }
 }
@@ -72,15 +81,30 @@ pub fn curated(markdown: &str, extract: &Extract, note: Option<String>, actions:
         let items = extract.citations.iter().map(|(citation, _)| citation.clone()).collect();
         blocks.push(Block::Citations { items });
     }
-    blocks.push(Block::Buttons {
-        items: vec![
-            button(actions.helpful, "Helpful", ButtonStyle::Default),
-            button(actions.not_helpful, "Not helpful", ButtonStyle::Default),
-            button(actions.person, "Get a person", ButtonStyle::Default),
-            button(actions.why, "Why?", ButtonStyle::Default),
-        ],
-    });
+    let mut items = vec![
+        button(actions.helpful, "Helpful", ButtonStyle::Default),
+        button(actions.not_helpful, "Not helpful", ButtonStyle::Default),
+        button(actions.person, "Get a person", ButtonStyle::Default),
+        button(actions.why, "Why?", ButtonStyle::Default),
+    ];
+    items.extend(actions.share.map(|share| button(share, SHARE, ButtonStyle::Default)));
+    blocks.push(Block::Buttons { items });
     Card { blocks }
+}
+
+const SHARE: &str = "Share in channel";
+
+/// The card that one person saw, for everybody: who asked what, and no button to share it again.
+pub fn shared(mut card: Card, share: ActionId, name: &str, question: &str) -> Card {
+    for block in &mut card.blocks {
+        if let Block::Buttons { items } = block {
+            items.retain(|button| button.action != share && button.label != SHARE);
+        }
+    }
+    let short: String = question.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
+    let asked = format!("**{}** asked: {}", super::compose::escape(name), super::compose::escape(&short));
+    card.blocks.insert(0, text(asked));
+    card
 }
 
 fn text(markdown: String) -> Block {
@@ -89,6 +113,88 @@ fn text(markdown: String) -> Block {
 
 fn button(action: ActionId, label: &str, style: ButtonStyle) -> Button {
     Button { action, label: label.to_owned(), style }
+}
+
+/// What the bot says when it was invited into a platform's channel.
+pub fn introduction(platform: &Platform, channel: &Channel) -> Card {
+    Card::text(format!(
+        "Hello, I am Stationmaster, the front desk of **{}**. I answer from its pages, with the place each piece comes \
+         from; when they do not say, I say so and whom to ask. In this channel: {}. Mention me with a question to try.",
+        platform.name,
+        channel.mode.label(),
+    ))
+}
+
+/// What the bot says when it was invited into a channel that no platform lists.
+pub fn introduction_elsewhere(platforms: &[Arc<Platform>]) -> Card {
+    let names: Vec<String> = platforms.iter().map(|platform| format!("**{}**", platform.name)).collect();
+    Card::text(format!(
+        "Hello, I am Stationmaster, the front desk of {}. No platform lists this channel, so here I speak only when \
+         mentioned, and draw only on pages that everyone may read.",
+        names.join(" and ")
+    ))
+}
+
+/// The bot's own page, and the beginning of a conversation with it.
+pub fn home(platforms: &[&Platform], person: &Person) -> Card {
+    let mut card = help(platforms);
+    if !person.teams.is_empty() {
+        let teams: Vec<&str> = person.teams.iter().map(String::as_str).collect();
+        let markdown = format!("I know you as a member of {}.", super::compose::escape(&teams.join(", ")));
+        card.blocks.push(Block::Note { markdown, warning: false });
+    }
+    card
+}
+
+/// One platform in [`about`].
+pub fn platform_line(platform: &Platform, passages: usize, synced_at: Option<Timestamp>) -> String {
+    let read = match synced_at {
+        Some(at) => format!("read last {} UTC", at.to_jiff().strftime("%Y-%m-%d %H:%M")),
+        None => "not read yet".to_owned(),
+    };
+    let sources = platform.sources.len();
+    let plural = if sources == 1 { "" } else { "s" };
+    format!(
+        "**{}** ({}): {sources} source{plural}, {passages} passages, {read}; owner {}, support in **#{}**",
+        platform.name,
+        platform.summary,
+        platform.owner_name(),
+        platform.support_channel
+    )
+}
+
+pub fn about(lines: &[String]) -> Card {
+    Card::text(format!(
+        "Stationmaster {}. I answer in English, from these platforms' own pages:\n\n- {}",
+        env!("CARGO_PKG_VERSION"),
+        lines.join("\n- ")
+    ))
+}
+
+/// The code that links a second account, for its owner's eyes.
+pub fn link_code(code: &str) -> Card {
+    Card::text(format!(
+        "To tell me that another account is yours too, write this to me in a direct message from there, within ten \
+         minutes:\n\n```\nlink {code}\n```"
+    ))
+}
+
+/// Asks for feedback; the platform is asked for only when there is a choice.
+pub fn feedback_form(action: ActionId, platforms: &[Arc<Platform>], here: Option<&str>, text: &str) -> Form {
+    let mut fields = Vec::new();
+    if here.is_none() && platforms.len() > 1 {
+        let options = platforms.iter().map(|platform| (platform.id.clone(), platform.name.clone())).collect();
+        fields.push(field("platform", "Platform", FormFieldKind::Choice { options }, true, 80));
+    }
+    let options = super::act::FEEDBACK_KINDS.map(|(id, label)| (id.to_owned(), label.to_owned())).to_vec();
+    fields.push(field("kind", "What is it?", FormFieldKind::Choice { options }, true, 40));
+    let value = Some(text.to_owned()).filter(|text| !text.is_empty());
+    fields.push(FormField { value, ..field("text", "In your words", FormFieldKind::Paragraph, true, 2000) });
+    Form { action, title: "Feedback".to_owned(), fields, submit: "Send".to_owned() }
+}
+
+fn field(id: &str, label: &str, kind: FormFieldKind, required: bool, max_length: usize) -> FormField {
+    FormField { id: id.to_owned(), label: label.to_owned(), kind, required, max_length, help: None, value: None }
 }
 
 /// Who looks after the subject and where to find them.
@@ -199,25 +305,19 @@ pub fn reason_form(action: ActionId) -> Form {
         action,
         title: "Why was this not helpful?".to_owned(),
         fields: vec![
-            FormField {
-                id: "reason".to_owned(),
-                label: "Reason".to_owned(),
-                kind: FormFieldKind::Choice {
+            field(
+                "reason",
+                "Reason",
+                FormFieldKind::Choice {
                     options: RatingReason::ALL
                         .iter()
                         .map(|reason| (reason.id().to_owned(), reason.label().to_owned()))
                         .collect(),
                 },
-                required: true,
-                max_length: 40,
-            },
-            FormField {
-                id: "comment".to_owned(),
-                label: "What would have helped?".to_owned(),
-                kind: FormFieldKind::Paragraph,
-                required: false,
-                max_length: 2000,
-            },
+                true,
+                40,
+            ),
+            field("comment", "What would have helped?", FormFieldKind::Paragraph, false, 2000),
         ],
         submit: "Send".to_owned(),
     }

@@ -523,10 +523,11 @@ fn figures(index: &Index, number: usize, unit: usize) -> BTreeSet<(String, Strin
         .collect()
 }
 
-/// Plain text as Markdown that shows it as it is.
+/// Plain text as Markdown that shows it as it is. A zero-width space keeps an address from becoming a link: what people
+/// write is repeated, never made to lead somewhere.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.replace("://", "\u{200B}://").replace("www.", "www\u{200B}.").chars() {
         if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&') {
             out.push('\\');
         }

@@ -1,5 +1,7 @@
 //! Messages of the bot: decided in a transaction, posted by a job, recorded with the chat system's id.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     work::{self, Outcome},
 };
 use crate::{
-    chat::{Card, Outbound, PostError},
+    chat::{Card, Outbound, PostError, PrivateMessages},
     domain::ids::{MessageId, QuestionId},
     store::{
         self, Tx,
@@ -20,7 +22,8 @@ use crate::{
 pub const BOT: &str = "stationmaster";
 pub const BOT_NAME: &str = "Stationmaster";
 
-/// Decides on a message in the thread of `to`, and enqueues its delivery. Returns its id.
+/// Decides on a message in the thread of `to`, and enqueues its delivery. Returns its id. Only whoever gave a command
+/// sees the answer to it.
 ///
 /// # Errors
 /// When the store refuses.
@@ -33,6 +36,7 @@ pub async fn say(
     card: &Card,
 ) -> anyhow::Result<MessageId> {
     let place = Place { thread: Some(to.thread_root().to_owned()), ..to.place.clone() };
+    let private_to = private_to.or_else(|| (to.command && !to.direct).then_some(to.author.as_str()));
     say_at(core, tx, place, to.direct, about, private_to, card).await
 }
 
@@ -69,6 +73,10 @@ pub async fn say_at(
         posted_at: None,
         edited_at: None,
         deleted_at: None,
+        command: false,
+        version: None,
+        way_back: None,
+        missed: false,
         place,
     };
     store::messages::insert(tx, &message).await.context("store the bot's message")?;
@@ -108,20 +116,59 @@ pub async fn deliver(core: &Core, job: &Job, payload: &work::Deliver) -> Outcome
     let Some(card) = message.card.clone().and_then(|json| serde_json::from_value::<Card>(json).ok()) else {
         return Outcome::Fail(anyhow::anyhow!("the message has no readable card"));
     };
-    let outbound = Outbound {
-        channel: message.place.channel.clone(),
-        thread: message.place.thread.clone(),
-        private_to: message.private_to.clone(),
-        card,
-        replaces: message.posted_at.map(|_| message.external_id.clone()),
+    let origin = match origin(core, &message).await {
+        Ok(origin) => origin,
+        Err(error) => return Outcome::Retry(work::retry_after(core, job), error),
     };
+    let outbound = outbound(core, job, &message, origin.as_ref(), card, chat.capabilities().private_messages);
     match chat.post(job.id, &outbound).await {
         Ok(external_id) => match record(core, message.id, &external_id).await {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Retry(work::retry_after(core, job), error),
         },
-        Err(error @ PostError::Later(_)) => Outcome::Retry(work::retry_after(core, job), error.into()),
+        Err(error @ PostError::Later { after, .. }) => {
+            // Never at once, whatever the chat system says.
+            let wait =
+                after.map_or_else(|| work::retry_after(core, job), |after| after.max(Duration::from_millis(100)));
+            Outcome::Retry(wait, error.into())
+        }
         Err(error @ PostError::Never(_)) => Outcome::Fail(error.into()),
+    }
+}
+
+/// The message that began the thread, when that was a command: chat systems show no such message.
+async fn origin(core: &Core, message: &Message) -> anyhow::Result<Option<Message>> {
+    let Some(root) = &message.place.thread else { return Ok(None) };
+    let mut tx = core.db.read().await.context("open a transaction")?;
+    let place = &message.place;
+    let found = store::messages::by_external_id(&mut tx, &place.chat, &place.channel, root).await;
+    Ok(found.context("load the thread's first message")?.filter(|root| root.command))
+}
+
+fn outbound(
+    core: &Core,
+    job: &Job,
+    message: &Message,
+    command: Option<&Message>,
+    card: Card,
+    private: PrivateMessages,
+) -> Outbound {
+    let now = core.clock.now();
+    let way_back = command
+        .and_then(|command| command.way_back.as_ref())
+        .filter(|(_, until)| *until > now)
+        .map(|(handle, _)| handle.clone());
+    let replaces = message.posted_at.map(|_| message.external_id.clone());
+    // What one person alone saw cannot be replaced everywhere; where it cannot, the new card is shown beside it.
+    let replaces = replaces.filter(|_| message.private_to.is_none() || private == PrivateMessages::InReply);
+    Outbound {
+        channel: message.place.channel.clone(),
+        thread: if command.is_some() { None } else { message.place.thread.clone() },
+        private_to: message.private_to.clone(),
+        way_back,
+        card,
+        replaces,
+        doubtful: job.attempts > 1,
     }
 }
 

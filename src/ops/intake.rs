@@ -3,9 +3,9 @@
 use anyhow::Context as _;
 use tracing::info;
 
-use super::{Core, cards, work};
+use super::{Core, cards, people, rate, work};
 use crate::{
-    chat::{Inbound, InboundDeletion, InboundEdit, InboundMessage},
+    chat::{Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening, InboundReaction, Missed, Reaction},
     domain::{ids::MessageId, redact::redact},
     store::{
         self, Tx,
@@ -23,7 +23,9 @@ pub enum Received {
     Stored(MessageId),
     /// Seen before; the message it made, if it made one.
     Duplicate(Option<MessageId>),
-    /// Nothing to act on: an edit or deletion of a message that is not there, or not the author's.
+    /// Stored, and it made no message.
+    Noted,
+    /// Nothing to act on: a deletion of a message that is not there, or not the author's.
     Ignored,
 }
 
@@ -35,31 +37,55 @@ pub async fn receive(core: &Core, inbound: Inbound) -> anyhow::Result<Received> 
     let mut tx = core.db.write().await.context("open a transaction")?;
     let received = match inbound {
         Inbound::Message(message) => take_message(core, &mut tx, message).await?,
-        Inbound::Edited(edit) => take_edit(core, &mut tx, edit).await?,
+        Inbound::Edited(message) => take_edit(core, &mut tx, message).await?,
         Inbound::Deleted(deletion) => take_deletion(core, &mut tx, deletion).await?,
+        Inbound::Reacted(reaction) => take_reaction(core, &mut tx, reaction).await?,
+        Inbound::Joined(join) => take_join(core, &mut tx, join).await?,
+        Inbound::Opened(opening) => take_opening(core, &mut tx, opening).await?,
     };
     core.db.commit(tx).await.context("commit the event")?;
     Ok(received)
 }
 
-async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow::Result<Received> {
-    let InboundMessage { delivery_key, chat, channel, thread, external_id, author, text, addressed, direct } = inbound;
+/// Stores a message and enqueues the response to it, in the caller's transaction.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow::Result<Received> {
+    let InboundMessage {
+        delivery_key,
+        chat,
+        channel,
+        thread,
+        external_id,
+        author,
+        text,
+        addressed,
+        direct,
+        way_back,
+        missed,
+        version,
+    } = inbound;
     let now = core.clock.now();
     let id = MessageId::new(&*core.clock);
     if !store::inbox::accept(tx, &chat, &delivery_key, "message", Some(id), now).await? {
         return Ok(Received::Duplicate(store::inbox::message_of(tx, &chat, &delivery_key).await?));
     }
+    // The deletion may have been faster than the message.
+    if store::inbox::is_known(tx, &chat, &deletion_key(&channel, &external_id)).await? {
+        return Ok(Received::Ignored);
+    }
     let clean = redact(&readable(&text));
-    store::messages::remember_identity(tx, &chat, &author.id, &author.name, now).await?;
+    people::meet(core, tx, &chat, &author).await?;
     let message = Message {
         id,
+        author_name: people::display_name(tx, &chat, &author).await?,
         place: Place { chat, channel, thread },
         external_id,
         author: author.id,
-        author_name: author.name,
         from_bot: false,
         private_to: None,
-        addressed: addressed || direct,
+        addressed: addressed || direct || way_back.is_some(),
         direct,
         about: None,
         text: clean.text,
@@ -70,16 +96,39 @@ async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyh
         posted_at: Some(now),
         edited_at: None,
         deleted_at: None,
+        command: way_back.is_some(),
+        version,
+        way_back: way_back.map(|way| (way.handle, now.plus(way.lifetime))),
+        missed: missed == Some(Missed { replied: false }),
     };
     if !store::messages::insert(tx, &message).await? {
-        return Ok(Received::Duplicate(None));
+        return take_again(core, tx, &message).await;
     }
     if !clean.found.is_empty() {
         warn_of_secret(core, tx, &message, &clean.found).await?;
     }
+    // What people have answered meanwhile is theirs; it is kept, and nothing is said.
+    if missed == Some(Missed { replied: true }) {
+        return Ok(Received::Noted);
+    }
     enqueue_response(core, tx, &message).await?;
     info!(message.id = %id, message.length = message.text.len(), "Message {id} stored.");
     Ok(Received::Stored(id))
+}
+
+/// The same message in another event: chat systems send a mention twice, once as a message and once as a mention. If
+/// only the second says that the bot was addressed, the response is thought over.
+async fn take_again(core: &Core, tx: &mut Tx, message: &Message) -> anyhow::Result<Received> {
+    let Place { chat, channel, .. } = &message.place;
+    let known = store::messages::by_external_id(tx, chat, channel, &message.external_id).await?;
+    let Some(known) = known.filter(|known| !known.from_bot && known.deleted_at.is_none()) else {
+        return Ok(Received::Duplicate(None));
+    };
+    if message.addressed && !known.addressed && store::messages::mark_addressed(tx, known.id, core.clock.now()).await? {
+        let known = Message { revision: known.revision + 1, ..known };
+        enqueue_response(core, tx, &known).await?;
+    }
+    Ok(Received::Duplicate(Some(known.id)))
 }
 
 /// The text as it is kept: no longer than the limit, without NUL (which PostgreSQL cannot store).
@@ -87,19 +136,22 @@ fn readable(text: &str) -> String {
     text.chars().filter(|c| *c != '\0').take(MAX_TEXT).collect()
 }
 
-async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundEdit) -> anyhow::Result<Received> {
-    let InboundEdit { delivery_key, chat, channel, external_id, author, text } = inbound;
+async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow::Result<Received> {
     let now = core.clock.now();
-    let known = store::messages::by_external_id(tx, &chat, &channel, &external_id).await?;
-    let id = known.as_ref().map(|message| message.id);
-    if !store::inbox::accept(tx, &chat, &delivery_key, "edit", id, now).await? {
-        return Ok(Received::Duplicate(id));
-    }
-    let Some(mut message) = known.filter(|message| message.author == author.id && !message.from_bot) else {
-        return Ok(Received::Ignored);
+    let known = store::messages::by_external_id(tx, &inbound.chat, &inbound.channel, &inbound.external_id).await?;
+    let Some(mut message) = known else {
+        // The edit was faster than the message, or the message is from before the bot came.
+        return take_message(core, tx, inbound).await;
     };
-    let clean = redact(&readable(&text));
-    if !store::messages::edit(tx, message.id, &clean.text, now).await? {
+    let id = message.id;
+    if !store::inbox::accept(tx, &inbound.chat, &inbound.delivery_key, "edit", Some(id), now).await? {
+        return Ok(Received::Duplicate(Some(id)));
+    }
+    if message.author != inbound.author.id || message.from_bot {
+        return Ok(Received::Ignored);
+    }
+    let clean = redact(&readable(&inbound.text));
+    if !store::messages::edit(tx, id, &clean.text, inbound.version, now).await? {
         return Ok(Received::Ignored);
     }
     message.revision += 1;
@@ -107,18 +159,24 @@ async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundEdit) -> anyhow::Re
         warn_of_secret(core, tx, &message, &clean.found).await?;
     }
     enqueue_response(core, tx, &message).await?;
-    Ok(Received::Stored(message.id))
+    Ok(Received::Stored(id))
+}
+
+/// Under which a deletion is remembered, so that a message that arrives after it is not taken.
+fn deletion_key(channel: &str, external_id: &str) -> String {
+    format!("deletion {channel} {external_id}")
 }
 
 async fn take_deletion(core: &Core, tx: &mut Tx, inbound: InboundDeletion) -> anyhow::Result<Received> {
-    let InboundDeletion { delivery_key, chat, channel, external_id, author } = inbound;
+    let InboundDeletion { chat, channel, external_id, author } = inbound;
     let now = core.clock.now();
     let known = store::messages::by_external_id(tx, &chat, &channel, &external_id).await?;
     let id = known.as_ref().map(|message| message.id);
-    if !store::inbox::accept(tx, &chat, &delivery_key, "deletion", id, now).await? {
+    if !store::inbox::accept(tx, &chat, &deletion_key(&channel, &external_id), "deletion", id, now).await? {
         return Ok(Received::Duplicate(id));
     }
-    match known.filter(|message| message.author == author.id && !message.from_bot) {
+    let own = |message: &Message| author.as_ref().is_none_or(|author| author.id == message.author);
+    match known.filter(|message| !message.from_bot && own(message)) {
         Some(message) if store::messages::delete(tx, message.id, now).await? => {
             take_answer_back(core, tx, &message).await?;
             Ok(Received::Stored(message.id))
@@ -132,6 +190,49 @@ async fn take_answer_back(core: &Core, tx: &mut Tx, message: &Message) -> anyhow
     let Some(question) = store::answers::question_of_message(tx, message.id).await? else { return Ok(()) };
     let Some(posted) = store::messages::answering(tx, question.id).await? else { return Ok(()) };
     super::deliver::replace(core, tx, &posted, &cards::answer_taken_back("deleted")).await
+}
+
+/// A thumb on an answer is a rating.
+async fn take_reaction(core: &Core, tx: &mut Tx, inbound: InboundReaction) -> anyhow::Result<Received> {
+    let InboundReaction { delivery_key, chat, channel, external_id, author, reaction, added } = inbound;
+    let now = core.clock.now();
+    let known = store::messages::by_external_id(tx, &chat, &channel, &external_id).await?;
+    let Some(message) = known.filter(|message| message.from_bot) else { return Ok(Received::Ignored) };
+    let Some(question) = message.about else { return Ok(Received::Ignored) };
+    if !store::inbox::accept(tx, &chat, &delivery_key, "reaction", Some(message.id), now).await? {
+        return Ok(Received::Duplicate(Some(message.id)));
+    }
+    people::meet(core, tx, &chat, &author).await?;
+    let name = people::display_name(tx, &chat, &author).await?;
+    let person = people::person(core, tx, &chat, &author.id, &name).await?;
+    rate::by_reaction(core, tx, question, &person, reaction == Reaction::Up, added).await?;
+    Ok(Received::Noted)
+}
+
+/// The bot introduces itself where it was invited.
+async fn take_join(core: &Core, tx: &mut Tx, inbound: InboundJoin) -> anyhow::Result<Received> {
+    let InboundJoin { delivery_key, chat, channel } = inbound;
+    if !store::inbox::accept(tx, &chat, &delivery_key, "join", None, core.clock.now()).await? {
+        return Ok(Received::Duplicate(None));
+    }
+    let card = match core.config.channel(&chat, &channel) {
+        Some((platform, entry)) => cards::introduction(platform, entry),
+        None => cards::introduction_elsewhere(&core.config.platforms),
+    };
+    let place = Place { chat, channel, thread: None };
+    super::deliver::say_at(core, tx, place, false, None, None, &card).await?;
+    Ok(Received::Noted)
+}
+
+async fn take_opening(core: &Core, tx: &mut Tx, inbound: InboundOpening) -> anyhow::Result<Received> {
+    let InboundOpening { delivery_key, chat, author, room } = inbound;
+    if !store::inbox::accept(tx, &chat, &delivery_key, "opening", None, core.clock.now()).await? {
+        return Ok(Received::Duplicate(None));
+    }
+    people::meet(core, tx, &chat, &author).await?;
+    let payload = work::Furnish { chat, identity: author.id, room };
+    work::enqueue(tx, core, work::FURNISH, &payload, None, None).await.context("enqueue the greeting")?;
+    Ok(Received::Noted)
 }
 
 async fn enqueue_response(core: &Core, tx: &mut Tx, message: &Message) -> anyhow::Result<()> {

@@ -2,12 +2,17 @@
 
 pub mod act;
 pub mod cards;
+pub mod catch_up;
+pub mod command;
 pub mod compose;
 pub mod deliver;
 pub mod evaluate;
+pub mod furnish;
 pub mod intake;
 pub mod json_lines;
 pub mod knowledge_base;
+pub mod people;
+pub mod rate;
 pub mod respond;
 pub mod search;
 pub mod sync;

@@ -10,7 +10,7 @@ use super::{
     Core,
     cards::{self, AnswerActions},
     compose::{self, Extract},
-    deliver,
+    deliver, people,
     search::{self, Found, Room},
     work,
 };
@@ -97,6 +97,12 @@ impl Situation {
 /// When the store or the index fails; the job is then tried again.
 pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
     let Some(message) = load(core, job).await? else { return Ok(()) };
+    if message.direct
+        && message.revision == 1
+        && let Some(code) = people::code_in(&message.text)
+    {
+        return link(core, message, &code).await;
+    }
     let mut situation = assess(core, message).await?;
     if let Some(named) = job.platform.as_deref() {
         situation.platform = core.config.platform(named).cloned();
@@ -129,6 +135,22 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
     }
 }
 
+/// Links two identities by a code, in place of an answer.
+async fn link(core: &Core, message: Message, code: &str) -> anyhow::Result<()> {
+    let situation = assess(core, message).await?;
+    let mut tx = core.db.write().await.context("open a transaction")?;
+    let detail = json!({ "reason": "a code that links two accounts" });
+    if !store::inbox::decide(&mut tx, &decision(core, &situation, "linked", detail)).await? {
+        return Ok(());
+    }
+    let said = match people::redeem(core, &mut tx, &situation.message, code).await? {
+        Ok(text) => text,
+        Err(error) => error.to_string(),
+    };
+    deliver::say(core, &mut tx, &situation.message, None, None, &Card::text(said)).await?;
+    core.db.commit(tx).await.context("commit the link")
+}
+
 /// The message, unless it is gone, was edited since, or was decided on already.
 async fn load(core: &Core, job: &work::Respond) -> anyhow::Result<Option<Message>> {
     let mut tx = core.db.read().await.context("open a transaction")?;
@@ -148,17 +170,18 @@ async fn load(core: &Core, job: &work::Respond) -> anyhow::Result<Option<Message
 
 async fn assess(core: &Core, message: Message) -> anyhow::Result<Situation> {
     let place = &message.place;
-    let person = core.config.person(&place.chat, &message.author, &message.author_name);
     let channel = core.config.channel(&place.chat, &place.channel);
     let (platform, mode) = match channel {
         Some((platform, channel)) => (Some(Arc::clone(platform)), Some(channel.mode)),
         None => (None, None),
     };
-    let earlier = {
+    let (person, earlier) = {
         let mut tx = core.db.read().await.context("open a transaction")?;
-        store::messages::thread(&mut tx, &place.chat, &place.channel, message.thread_root(), None)
+        let person = people::person(core, &mut tx, &place.chat, &message.author, &message.author_name).await?;
+        let earlier = store::messages::thread(&mut tx, &place.chat, &place.channel, message.thread_root(), None)
             .await
-            .context("load the thread")?
+            .context("load the thread")?;
+        (person, earlier)
     };
     let earlier: Vec<&Message> =
         earlier.iter().filter(|other| other.id != message.id && other.created_at <= message.created_at).collect();
@@ -234,6 +257,8 @@ fn plan(situation: &Situation) -> Plan {
             MessageKind::BotHelp => Plan::AnswerOrHelp,
             MessageKind::Thanks if sure => Plan::Welcome,
             MessageKind::Chatter if !looks_like_a_question(text) => Plan::AnswerOrHelp,
+            // Nobody praises with a question mark.
+            MessageKind::Praise if looks_like_a_question(text) => Plan::Answer,
             kind => match kind.feedback() {
                 Some(kind) if sure => Plan::Feedback { kind, say_so: true },
                 _ => Plan::Answer,
@@ -529,6 +554,9 @@ fn draft(core: &Core, situation: &Situation, found: &Found, curated: Option<&Cur
     }
     let question = found.query.vectors.as_ref();
     let mut notes = Vec::new();
+    if situation.message.missed {
+        notes.push("Sorry, I missed this while I was away.".to_owned());
+    }
     if situation.message.text.chars().count() > READ_LIMIT {
         notes.push(format!("Your message is long: I read its first {READ_LIMIT} characters."));
     }
@@ -586,6 +614,11 @@ async fn settle(
         not_helpful: action(core, &mut tx, "not_helpful", id.uuid(), None).await?,
         person: action(core, &mut tx, "person", question.uuid(), capability.map(|it| it.id.as_str())).await?,
         why: action(core, &mut tx, "why", message.id.uuid(), None).await?,
+        share: if message.command && !message.direct {
+            Some(action(core, &mut tx, "share", question.uuid(), None).await?)
+        } else {
+            None
+        },
     };
     let card = match &draft.curated {
         Some(curated) => {
@@ -616,7 +649,8 @@ async fn settle(
         superseded_at: None,
     };
     store::answers::insert(&mut tx, &answer, &draft.extract.citations).await.context("store the answer")?;
-    match store::messages::answering(&mut tx, question).await.context("find the earlier answer")? {
+    let earlier = if message.command { None } else { store::messages::answering(&mut tx, question).await? };
+    match earlier {
         Some(posted) => deliver::replace(core, &mut tx, &posted, &card).await?,
         None => {
             deliver::say(core, &mut tx, message, Some(question), None, &card).await?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Core;
 use crate::{
+    chat::OwnRoom,
     domain::ids::{JobId, MessageId},
     store::{
         self, Tx,
@@ -36,6 +37,30 @@ pub struct Sync {
     pub source: String,
 }
 
+/// Ask a chat system who an identity is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LookUp {
+    pub chat: String,
+    pub identity: String,
+}
+
+/// Fill one of the bot's own rooms.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Furnish {
+    pub chat: String,
+    pub identity: String,
+    pub room: OwnRoom,
+}
+
+/// Look for messages that were written while the bot was away.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CatchUp {
+    pub chat: String,
+}
+
+pub const LOOK_UP: &str = "look_up";
+pub const FURNISH: &str = "furnish";
+pub const CATCH_UP: &str = "catch_up";
 pub const RESPOND: &str = "respond";
 pub const DELIVER: &str = "deliver";
 pub const SYNC: &str = "sync";

@@ -48,6 +48,19 @@ pub async fn message_of(tx: &mut Tx, chat: &str, delivery_key: &str) -> Result<O
     Ok(id.flatten().map(MessageId::from_uuid))
 }
 
+/// Was this delivery recorded before?
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_known(tx: &mut Tx, chat: &str, delivery_key: &str) -> Result<bool> {
+    let row = sql!("SELECT kind FROM inbox WHERE chat = $1 AND delivery_key = $2")
+        .bind(chat)
+        .bind(delivery_key)
+        .optional(tx)
+        .await?;
+    Ok(row.is_some())
+}
+
 /// What was decided about one revision of a message.
 #[derive(Debug, Clone)]
 pub struct Decision {

@@ -46,6 +46,14 @@ pub struct Message {
     pub posted_at: Option<Timestamp>,
     pub edited_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
+    /// Only its author saw it, and the bot answers them alone.
+    pub command: bool,
+    /// When the chat system says it was last changed.
+    pub version: Option<i64>,
+    /// How a command can be answered, and until when.
+    pub way_back: Option<(String, Timestamp)>,
+    /// Found after the bot was away.
+    pub missed: bool,
 }
 
 impl Message {
@@ -70,6 +78,10 @@ impl Message {
             posted_at: row.optional_time("posted_at")?,
             edited_at: row.optional_time("edited_at")?,
             deleted_at: row.optional_time("deleted_at")?,
+            command: row.get("command")?,
+            version: row.get("version")?,
+            way_back: row.get::<Option<String>>("way_back")?.zip(row.optional_time("way_back_until")?),
+            missed: row.get("missed")?,
         })
     }
 
@@ -86,8 +98,10 @@ impl Message {
 pub async fn insert(tx: &mut Tx, message: &Message) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO messages (id, chat, channel, thread, external_id, author, author_name, from_bot, private_to,
-             addressed, direct, about, text, card, revision, created_at, changed_at, posted_at, edited_at, deleted_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+             addressed, direct, about, text, card, revision, created_at, changed_at, posted_at, edited_at, deleted_at,
+             command, version, way_back, way_back_until, missed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+             $21, $22, $23, $24, $25)
          ON CONFLICT (chat, channel, external_id) DO NOTHING"
     )
     .bind(message.id)
@@ -110,6 +124,11 @@ pub async fn insert(tx: &mut Tx, message: &Message) -> Result<bool> {
     .bind(message.posted_at)
     .bind(message.edited_at)
     .bind(message.deleted_at)
+    .bind(message.command)
+    .bind(message.version)
+    .bind(message.way_back.as_ref().map(|(handle, _)| handle.clone()))
+    .bind(message.way_back.as_ref().map(|(_, until)| *until))
+    .bind(message.missed)
     .execute(tx)
     .await?;
     Ok(rows == 1)
@@ -141,17 +160,36 @@ pub async fn by_external_id(tx: &mut Tx, chat: &str, channel: &str, external_id:
         .transpose()
 }
 
-/// Replaces the text of a message that was not deleted. `false` when nothing changed.
+/// Replaces the text of a message that was not deleted by a version that is not older. `false` when nothing changed.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn edit(tx: &mut Tx, id: MessageId, text: &str, now: Timestamp) -> Result<bool> {
+pub async fn edit(tx: &mut Tx, id: MessageId, text: &str, version: Option<i64>, now: Timestamp) -> Result<bool> {
     let rows = sql!(
-        "UPDATE messages SET text = $2, revision = revision + 1, edited_at = $3, changed_at = $3
-         WHERE id = $1 AND deleted_at IS NULL AND text <> $2"
+        "UPDATE messages SET text = $2, revision = revision + 1, edited_at = $3, changed_at = $3,
+             version = COALESCE(CAST($4 AS BIGINT), version)
+         WHERE id = $1 AND deleted_at IS NULL AND text <> $2
+             AND (version IS NULL OR CAST($4 AS BIGINT) IS NULL OR version <= CAST($4 AS BIGINT))"
     )
     .bind(id)
     .bind(text)
+    .bind(now)
+    .bind(version)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// Records that a message was said to the bot after all. `false` when that was known.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_addressed(tx: &mut Tx, id: MessageId, now: Timestamp) -> Result<bool> {
+    let rows = sql!(
+        "UPDATE messages SET addressed = TRUE, revision = revision + 1, changed_at = $2
+         WHERE id = $1 AND NOT addressed AND deleted_at IS NULL"
+    )
+    .bind(id)
     .bind(now)
     .execute(tx)
     .await?;
@@ -203,6 +241,24 @@ pub async fn answering(tx: &mut Tx, question: QuestionId) -> Result<Option<Messa
          ORDER BY created_at, id LIMIT 1"
     )
     .bind(question)
+    .optional(tx)
+    .await?
+    .as_ref()
+    .map(Message::from_row)
+    .transpose()
+}
+
+/// The newest message about a question that only one identity was shown.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn shown_to(tx: &mut Tx, question: QuestionId, identity: &str) -> Result<Option<Message>> {
+    sql!(
+        "SELECT * FROM messages WHERE about = $1 AND from_bot AND private_to = $2 AND deleted_at IS NULL
+         ORDER BY created_at DESC, id DESC LIMIT 1"
+    )
+    .bind(question)
+    .bind(identity)
     .optional(tx)
     .await?
     .as_ref()
@@ -315,26 +371,40 @@ pub async fn newest_from_people(tx: &mut Tx) -> Result<Option<Message>> {
         .transpose()
 }
 
-/// Remembers a person's display name.
+/// The newest message of people in a channel that the bot has stored, by the chat system's clock as far as ids tell it.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn remember_identity(
-    tx: &mut Tx,
-    chat: &str,
-    external_id: &str,
-    display_name: &str,
-    now: Timestamp,
-) -> Result<()> {
+pub async fn newest_in_channel(tx: &mut Tx, chat: &str, channel: &str) -> Result<Option<Message>> {
     sql!(
-        "INSERT INTO identities (chat, external_id, display_name, seen_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (chat, external_id) DO UPDATE SET display_name = excluded.display_name, seen_at = excluded.seen_at"
+        "SELECT * FROM messages WHERE chat = $1 AND channel = $2 AND NOT from_bot AND NOT command
+         ORDER BY LENGTH(external_id) DESC, external_id DESC LIMIT 1"
     )
     .bind(chat)
-    .bind(external_id)
-    .bind(display_name)
-    .bind(now)
-    .execute(tx)
-    .await?;
-    Ok(())
+    .bind(channel)
+    .optional(tx)
+    .await?
+    .as_ref()
+    .map(Message::from_row)
+    .transpose()
+}
+
+/// The newest message of one identity in a channel.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn newest_of_author(tx: &mut Tx, chat: &str, channel: &str, author: &str) -> Result<Option<Message>> {
+    sql!(
+        "SELECT * FROM messages WHERE chat = $1 AND channel = $2 AND author = $3 AND NOT from_bot
+             AND (NOT command OR EXISTS (SELECT 1 FROM decisions WHERE decisions.message_id = messages.id))
+         ORDER BY created_at DESC, id DESC LIMIT 1"
+    )
+    .bind(chat)
+    .bind(channel)
+    .bind(author)
+    .optional(tx)
+    .await?
+    .as_ref()
+    .map(Message::from_row)
+    .transpose()
 }

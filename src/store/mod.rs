@@ -8,6 +8,7 @@ pub mod inbox;
 pub mod jobs;
 pub mod knowledge;
 pub mod messages;
+pub mod people;
 pub mod ratings;
 pub mod requests;
 pub mod types;

@@ -50,6 +50,20 @@ pub async fn rate(tx: &mut Tx, rating: &Rating) -> Result<()> {
     Ok(())
 }
 
+/// Takes a person's rating back, when it says what they take back.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn withdraw(tx: &mut Tx, answer: AnswerId, person: &str, helpful: bool) -> Result<bool> {
+    let rows = sql!("DELETE FROM ratings WHERE answer_id = $1 AND person = $2 AND helpful = $3")
+        .bind(answer)
+        .bind(person)
+        .bind(helpful)
+        .execute(tx)
+        .await?;
+    Ok(rows == 1)
+}
+
 /// # Errors
 /// When the database refuses.
 pub async fn of_answer(tx: &mut Tx, answer: AnswerId) -> Result<Vec<Rating>> {

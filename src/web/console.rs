@@ -17,7 +17,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    chat::Press,
     console::{self, decode, render},
     domain::{ids::MessageId, people::Person},
     ops::{
@@ -313,7 +312,7 @@ async fn edit(
     acceptable(&body.text)?;
     let message = own_message(&core, &me, &id).await?;
     let key = format!("{}", message.revision);
-    let inbound = decode::edit(&me, &message.place.channel, &message.external_id, &body.text, &key);
+    let inbound = decode::edit(&me, &message, &body.text, &key);
     intake::receive(&core, inbound).await?;
     again(&core, &me, &id).await
 }
@@ -362,7 +361,7 @@ async fn action(
     let Json(body) = body?;
     let me = person(&core, &body.person)?;
     let action = act::parse_action(&body.action).map_err(Failure::from)?;
-    let press = Press { chat: console::NAME.to_owned(), actor: decode::author(&me), action, values: BTreeMap::new() };
+    let press = decode::press(&me, action, BTreeMap::new(), core.clock.new_uuid());
     Ok(press_json(&act::press(&core, &press).await?))
 }
 
@@ -385,7 +384,7 @@ async fn form(
         let errors = json!({ "errors": { "reason": "Choose a reason." } });
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(errors)).into_response());
     }
-    let press = Press { chat: console::NAME.to_owned(), actor: decode::author(&me), action, values: body.values };
+    let press = decode::press(&me, action, body.values, core.clock.new_uuid());
     Ok(press_json(&act::press(&core, &press).await?).into_response())
 }
 

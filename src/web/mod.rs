@@ -11,25 +11,31 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use tokio_util::sync::CancellationToken;
-use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::{limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer};
 
-use crate::ops::Core;
+use crate::{
+    chat::{Webhook, WebhookRequest},
+    ops::Core,
+};
 
 /// Largest request body: a message of 40,000 characters of four bytes, and some air.
 const MAX_BODY: usize = 200_000;
 const POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-/// Every route that is on.
-pub fn router(core: Arc<Core>) -> Router {
+/// Every route that is on; `webhooks` are the adapters' own.
+pub fn router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
     let mut router = Router::new().route("/health", get(health));
     if core.config.server.console.enabled {
         router = router
             .merge(console::routes())
             .merge(pages::routes())
             .layer(middleware::from_fn_with_state(Arc::clone(&core), only_from_here));
+    }
+    for webhook in webhooks {
+        router = router.merge(webhook_route(webhook));
     }
     let fixed = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     router
@@ -44,11 +50,42 @@ pub fn router(core: Arc<Core>) -> Router {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(listener: tokio::net::TcpListener, core: Arc<Core>, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(listener: tokio::net::TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
     tokio::select! {
-        served = axum::serve(listener, router(core)) => served,
+        served = axum::serve(listener, router) => served,
         () = stop.cancelled() => Ok(()),
     }
+}
+
+/// Only the adapters' addresses and the health check, for a listener of their own.
+pub fn webhook_router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
+    let mut router = Router::new().route("/health", get(health));
+    for webhook in webhooks {
+        router = router.merge(webhook_route(webhook));
+    }
+    router.with_state(core)
+}
+
+/// An address of an adapter. A body that says it is too long is refused unread; one that lies is cut off.
+fn webhook_route(webhook: Webhook) -> Router<Arc<Core>> {
+    let Webhook { path, max_body, handler } = webhook;
+    let route = post(move |request: Request| {
+        let handler = Arc::clone(&handler);
+        async move {
+            let headers = request
+                .headers()
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+                .collect();
+            let Ok(body) = axum::body::to_bytes(request.into_body(), max_body).await else {
+                return (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n").into_response();
+            };
+            let reply = handler(WebhookRequest { headers, body: body.to_vec() }).await;
+            let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, [(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
+        }
+    });
+    Router::new().route(path, route).layer(RequestBodyLimitLayer::new(max_body))
 }
 
 async fn health(State(core): State<Arc<Core>>) -> Response {

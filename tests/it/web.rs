@@ -25,7 +25,7 @@ impl Served {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        tokio::spawn(web::serve(listener, Arc::clone(&world.core), stop.clone()));
+        tokio::spawn(web::serve(listener, web::router(Arc::clone(&world.core), Vec::new()), stop.clone()));
         tokio::spawn(jobs::run(Arc::clone(&world.core), stop.clone()));
         Self { world, address, client: Client::new(), stop }
     }

@@ -1,5 +1,23 @@
 //! The world of a test: a small platform on disk, a store of its own, a clock that moves when told.
 
+#[allow(
+    dead_code,
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    reason = "the fake knows more of the platform than today's journeys ask for, and lives in real time"
+)]
+pub mod discord;
+pub mod running;
+#[allow(
+    dead_code,
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    reason = "the fake knows more of the platform than today's journeys ask for, and lives in real time"
+)]
+pub mod slack;
+pub mod stage;
+pub mod validate;
+
 use std::{
     fs,
     future::Future,
@@ -107,12 +125,14 @@ impl TestStore {
 /// Files of an installation in a folder of its own.
 pub struct Files {
     pub folder: TempDir,
+    /// Sections to add to the server's configuration.
+    pub more: String,
 }
 
 impl Files {
     /// The platform Harbor, as `tests/it/support/harbor` describes it.
     pub fn harbor() -> Self {
-        let files = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let files = Self { folder: tempfile::tempdir().expect("a temporary folder"), more: String::new() };
         copy(&root().join("tests/fixtures/harbor"), &files.path("platforms/harbor"));
         files
     }
@@ -142,10 +162,11 @@ impl Files {
         let file = self.path("server.toml");
         let text = format!(
             "[store]\nurl = {store_url:?}\n[platforms]\nfolder = '{}'\n[knowledge]\ncache_folder = '{}'\nmax_page_bytes = 100000\n\
-             timeout_seconds = 5\n[messages]\nexamples = ['{}']\n",
+             timeout_seconds = 5\n[messages]\nexamples = ['{}']\n{}",
             self.path("platforms").display(),
             self.path("cache").display(),
             root().join("config/messages/examples.jsonl").display(),
+            self.more,
         );
         fs::write(&file, text).expect("a file can be written");
         Config::load(Some(file)).map(|(config, _)| config)
@@ -168,6 +189,7 @@ pub fn copy(from: &Path, to: &Path) {
 /// A running installation under a test's control.
 pub struct World {
     pub core: Arc<Core>,
+    pub adapters: app::Adapters,
     pub clock: Arc<ManualClock>,
     pub files: Files,
     keys: AtomicU32,
@@ -190,10 +212,10 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(ManualClock::starting_at(START));
         let config = files.config(store_url).unwrap_or_else(|findings| panic!("{findings}"));
-        let core = app::assemble(config, Arc::clone(&clock) as Arc<dyn Clock>, Some(model()))
+        let (core, adapters) = app::assemble(config, Arc::clone(&clock) as Arc<dyn Clock>, Some(model()))
             .await
             .expect("the installation opens");
-        Self { core, clock, files, keys: AtomicU32::new(0) }
+        Self { core, adapters, clock, files, keys: AtomicU32::new(0) }
     }
 
     pub async fn sync(&self) {
@@ -205,7 +227,7 @@ impl World {
         jobs::drain(&self.core).await.expect("jobs can be read");
     }
 
-    fn key(&self) -> String {
+    pub fn key(&self) -> String {
         format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -248,7 +270,7 @@ impl World {
         let message = self.message(id).await;
         let person = console::person(&self.core.config, &message.author).expect("the person is in the files");
         let key = self.key();
-        let inbound = decode::edit(&person, &message.place.channel, &message.external_id, text, &key);
+        let inbound = decode::edit(&person, &message, text, &key);
         intake::receive(&self.core, inbound).await.expect("the edit can be stored");
         self.drain().await;
     }
@@ -324,12 +346,8 @@ impl World {
     ) -> Result<act::Response, stationmaster::ops::Failure> {
         self.clock.advance(std::time::Duration::from_secs(1));
         let person = console::person(&self.core.config, person).expect("the person is in the files");
-        let press = stationmaster::chat::Press {
-            chat: console::NAME.to_owned(),
-            actor: decode::author(&person),
-            action,
-            values: values.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())).collect(),
-        };
+        let values = values.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())).collect();
+        let press = decode::press(&person, action, values, self.core.clock.new_uuid());
         let response = act::press(&self.core, &press).await;
         self.drain().await;
         response

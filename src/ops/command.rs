@@ -1,0 +1,125 @@
+//! What people type after the command's name, and the entries of a message's menu.
+
+use anyhow::Context as _;
+
+use super::{
+    Core, Failure, UserError,
+    act::{self, Response},
+    cards, intake, people, why,
+};
+use crate::{
+    chat::{Card, Command, InboundMessage},
+    store,
+};
+
+/// What the first word may be. The rest of the line belongs to it.
+pub const VERBS: [(&str, &str); 6] = [
+    ("ask", "Ask the platform; only you see the answer until you share it"),
+    ("help", "What I can do"),
+    ("why", "Why I answered, or did not answer, your last message here"),
+    ("about", "Which platforms and pages I know"),
+    ("feedback", "Tell the platform's owner what you think"),
+    ("link", "Tell me that another account is yours too"),
+];
+
+/// From this many words on, a line that begins with no known verb is a question.
+const QUESTION_WORDS: usize = 3;
+
+/// Does what a command says. The chat system is acknowledged after this returns.
+///
+/// # Errors
+/// [`Failure::User`] when the command cannot be carried out as it is.
+pub async fn run(core: &Core, command: &Command) -> Result<Response, Failure> {
+    let (verb, text) = (command.verb.to_lowercase(), command.text.trim());
+    match verb.as_str() {
+        "ask" if !text.is_empty() => ask(core, command, text).await,
+        "ask" => Err(UserError::new("There is no question in that.", "Type it after `ask`.").into()),
+        "" | "help" => Ok(Response::card(help(core, command))),
+        "about" => about(core).await,
+        "why" => explain(core, command).await,
+        "feedback" => feedback(core, command, text).await,
+        "link" => link(core, command).await,
+        _ => {
+            let line = format!("{} {text}", command.verb);
+            if line.split_whitespace().count() >= QUESTION_WORDS {
+                return ask(core, command, line.trim()).await;
+            }
+            let known = VERBS.map(|(verb, _)| format!("`{verb}`")).join(", ");
+            Err(UserError::new("I do not know that command.", format!("I know {known}; or type a whole question."))
+                .into())
+        }
+    }
+}
+
+async fn ask(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
+    let inbound = InboundMessage {
+        delivery_key: command.delivery_key.clone(),
+        chat: command.chat.clone(),
+        channel: command.channel.clone(),
+        thread: None,
+        external_id: command.delivery_key.clone(),
+        author: command.author.clone(),
+        text: text.to_owned(),
+        addressed: true,
+        direct: command.direct,
+        way_back: Some(command.way_back.clone()),
+        missed: None,
+        version: None,
+    };
+    let mut tx = core.db.write().await?;
+    intake::take_message(core, &mut tx, inbound).await?;
+    core.db.commit(tx).await?;
+    Ok(Response { follows: true, ..Response::default() })
+}
+
+fn help(core: &Core, command: &Command) -> Card {
+    let here = core.config.channel(&command.chat, &command.channel).map(|(platform, _)| platform);
+    match here {
+        Some(platform) => cards::help(&[platform.as_ref()]),
+        None => cards::help(&core.config.platforms.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
+    }
+}
+
+async fn about(core: &Core) -> Result<Response, Failure> {
+    let mut tx = core.db.read().await?;
+    let mut lines = Vec::new();
+    for platform in &core.config.platforms {
+        let passages = core.knowledge.index(&platform.id).map_or(0, |index| index.len());
+        let mut newest = None;
+        for source in &platform.sources {
+            newest = newest.max(store::knowledge::source_state(&mut tx, &platform.id, &source.id).await?.synced_at);
+        }
+        lines.push(cards::platform_line(platform, passages, newest));
+    }
+    Ok(Response::card(cards::about(&lines)))
+}
+
+async fn explain(core: &Core, command: &Command) -> Result<Response, Failure> {
+    let mut tx = core.db.read().await?;
+    let newest =
+        store::messages::newest_of_author(&mut tx, &command.chat, &command.channel, &command.author.id).await?;
+    let message = newest.ok_or_else(|| {
+        UserError::new("I have seen no message of yours here.", "I can only read channels that I was invited to.")
+    })?;
+    let lines = why::explain(&mut tx, message.id).await.context("explain the message")?;
+    Ok(Response::card(cards::why(&lines)))
+}
+
+async fn feedback(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
+    let mut tx = core.db.write().await?;
+    let here = core.config.channel(&command.chat, &command.channel).map(|(platform, _)| platform.id.clone());
+    let action = act::feedback_action(core, &mut tx, &command.channel, here.as_deref()).await?;
+    core.db.commit(tx).await?;
+    Ok(Response {
+        form: Some(cards::feedback_form(action, &core.config.platforms, here.as_deref(), text)),
+        ..Response::default()
+    })
+}
+
+async fn link(core: &Core, command: &Command) -> Result<Response, Failure> {
+    let mut tx = core.db.write().await?;
+    people::meet(core, &mut tx, &command.chat, &command.author).await?;
+    let code = people::offer_code(core, &mut tx, &command.chat, &command.author.id).await?;
+    core.db.commit(tx).await?;
+    Ok(Response::card(cards::link_code(&code)))
+}

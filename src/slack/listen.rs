@@ -1,0 +1,394 @@
+//! Slack's events in: over sockets that the bot opens, or as signed requests. Each is stored before it is acknowledged;
+//! what must be said at once (a form, a notice) is said right after.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value as Json, json};
+use slack_morphism::{
+    SlackClientSocketModeConfig, SlackSocketModeClientListener, SlackSocketModeWssClientId,
+    clients_manager::{SlackSocketModeClientsManager, SlackSocketModeClientsManagerFactory as _},
+    listener::SlackClientEventsListenerEnvironment,
+    signature_verifier::SlackEventSignatureVerifier,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{
+    NAME, Slack,
+    decode::{self, Interaction},
+    render,
+};
+use crate::{
+    chat::{Card, Form, Webhook, WebhookReply, WebhookRequest, markup},
+    ops::{
+        Core, Failure, UserError,
+        act::{self, Response},
+        catch_up, command, intake,
+    },
+};
+
+/// Largest body of a request; Slack's own are far smaller.
+const MAX_BODY: usize = 512 * 1024;
+/// How long the store may take before Slack is left to deliver again.
+const PATIENCE: Duration = Duration::from_millis(2500);
+const RECONNECT_SECONDS: u64 = 2;
+const PING_SECONDS: u64 = 10;
+
+/// What is answered to Slack: that the event is taken, and perhaps something to show.
+type Acknowledged = Result<Option<Json>, anyhow::Error>;
+
+/// Takes events in, whichever way they come.
+#[derive(Debug, Clone)]
+struct Desk {
+    core: Arc<Core>,
+    slack: Arc<Slack>,
+}
+
+impl Desk {
+    async fn event(&self, payload: &Json) -> Acknowledged {
+        // Without the own id the event's own authorization serves, so a slow Slack does not delay the answer to it.
+        let me = self.slack.me.get().map(String::as_str);
+        let Some(inbound) = decode::event(payload, me) else { return Ok(None) };
+        intake::receive(&self.core, inbound).await?;
+        Ok(None)
+    }
+
+    async fn interaction(&self, interaction: Interaction) -> Acknowledged {
+        match interaction {
+            Interaction::Nothing => Ok(None),
+            Interaction::Press { press, trigger, way_back, place } => {
+                let response = act::press(&self.core, &press).await;
+                let person = press.actor.id;
+                self.after(trigger, way_back, place, person, response)?;
+                Ok(None)
+            }
+            Interaction::Submission { press, fields } => Ok(match act::press(&self.core, &press).await {
+                Ok(Response { form: Some(form), .. }) => {
+                    Some(json!({ "response_action": "update", "view": render::form(&form) }))
+                }
+                Ok(Response { notice: Some(notice), .. }) => {
+                    Some(json!({ "response_action": "update", "view": render::notice(&notice) }))
+                }
+                Ok(_) => None,
+                Err(Failure::User(refused)) => {
+                    let field = fields.first().cloned().unwrap_or_default();
+                    Some(json!({ "response_action": "errors", "errors": { field: refused.to_string() } }))
+                }
+                Err(Failure::Internal(error)) => return Err(error),
+            }),
+            Interaction::Command { mut command, trigger, needs_place } => {
+                if needs_place {
+                    match self.slack.direct(&command.author.id).await {
+                        Ok(channel) => command.channel = channel,
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                match command::run(&self.core, &command).await {
+                    Ok(Response { follows: true, .. }) => Ok(None),
+                    Ok(Response { form: Some(form), .. }) => {
+                        self.open(trigger, form);
+                        Ok(None)
+                    }
+                    Ok(Response { card: Some(card), .. }) if needs_place => {
+                        self.tell(None, Some((command.channel.clone(), None)), command.author.id.clone(), card);
+                        Ok(None)
+                    }
+                    Ok(Response { card, notice, .. }) => Ok(card.or(notice.map(Card::text)).map(|card| whisper(&card))),
+                    Err(Failure::User(refused)) => Ok(Some(whisper(&apology(&refused)))),
+                    Err(Failure::Internal(error)) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// What follows a press: a form, or words for whoever pressed.
+    fn after(
+        &self,
+        trigger: String,
+        way_back: Option<String>,
+        place: Option<(String, Option<String>)>,
+        person: String,
+        response: Result<Response, Failure>,
+    ) -> Result<(), anyhow::Error> {
+        let card = match response {
+            Ok(Response { form: Some(form), .. }) => {
+                self.open(trigger, form);
+                return Ok(());
+            }
+            Ok(Response { card, notice, .. }) => card.or(notice.map(Card::text)),
+            Err(Failure::User(refused)) => Some(apology(&refused)),
+            Err(Failure::Internal(error)) => return Err(error),
+        };
+        if let Some(card) = card {
+            self.tell(way_back, place, person, card);
+        }
+        Ok(())
+    }
+
+    /// Opens a form; the trigger is good for three seconds, so nothing is retried.
+    fn open(&self, trigger: String, form: Form) {
+        let slack = Arc::clone(&self.slack);
+        tokio::spawn(async move {
+            let body = json!({ "trigger_id": trigger, "view": render::form(&form) });
+            if let Err(error) = slack.client.call("views.open", &body).await {
+                warn!(error = %error, "A form could not be opened.");
+            }
+        });
+    }
+
+    /// Says something to one person, by the way back or beside the message.
+    fn tell(&self, way_back: Option<String>, place: Option<(String, Option<String>)>, person: String, card: Card) {
+        let slack = Arc::clone(&self.slack);
+        tokio::spawn(async move {
+            let content = super::Content::of(&card);
+            if let Some(address) = way_back {
+                let body = content.with(json!({ "response_type": "ephemeral", "replace_original": false }));
+                if slack.client.answer(&address, &body).await.is_ok() {
+                    return;
+                }
+            }
+            let Some((channel, thread)) = place else { return };
+            let mut body = content.with(json!({ "channel": channel, "user": person }));
+            if let Some(thread) = thread {
+                body["thread_ts"] = json!(thread);
+            }
+            if let Err(error) = slack.client.call("chat.postEphemeral", &body).await {
+                warn!(error = %error, "A notice could not be shown.");
+            }
+        });
+    }
+}
+
+/// A card as the answer to a command, for whoever gave it.
+fn whisper(card: &Card) -> Json {
+    let content = super::Content::of(card);
+    content.with(json!({ "response_type": "ephemeral" }))
+}
+
+fn apology(refused: &UserError) -> Card {
+    Card::text(markup::shorten(&refused.to_string(), 2000).0)
+}
+
+/// An event that could not be stored is not acknowledged: Slack delivers it again.
+async fn patiently(work: impl Future<Output = Acknowledged>) -> Acknowledged {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(result) => result,
+        Err(_) => Err(anyhow::anyhow!("the store did not take the event in time")),
+    }
+}
+
+// Sockets
+
+/// Keeps sockets to Slack open until told to stop.
+pub async fn run(core: Arc<Core>, slack: Arc<Slack>, stop: CancellationToken) {
+    let desk = Desk { core, slack: Arc::clone(&slack) };
+    // The own id is learnt beside, so that listening does not wait for it.
+    let asking = {
+        let (slack, stop) = (Arc::clone(&slack), stop.clone());
+        tokio::spawn(async move {
+            while let Err(error) = slack.me().await {
+                warn!(error = %error, "Slack does not say who the bot is; asking again.");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_secs(RECONNECT_SECONDS)) => {}
+                }
+            }
+        })
+    };
+    let environment = Arc::new(SlackClientEventsListenerEnvironment::new(slack.client.library()).with_error_handler(
+        |error, _, _| {
+            warn!(error = %error, "Slack's socket reports an error.");
+            hyper::StatusCode::OK
+        },
+    ));
+    let manager = slack.client.library().http_api.connector.new_clients_manager(environment);
+    let listener: Arc<dyn SlackSocketModeClientListener + Send + Sync> =
+        Arc::new(Listener { desk, manager: Arc::downgrade(&manager) });
+    let config = SlackClientSocketModeConfig::new()
+        .with_max_connections_count(slack.settings.connections.max(1))
+        .with_initial_backoff_in_seconds(0)
+        .with_reconnect_timeout_in_seconds(RECONNECT_SECONDS)
+        .with_ping_interval_in_seconds(PING_SECONDS)
+        .with_ping_failure_threshold_times(3);
+    if let Err(error) = manager.register_new_token(&config, slack.client.app_token().clone(), listener).await {
+        error!(error = %error, "Slack's sockets cannot be opened.");
+        return;
+    }
+    manager.start().await;
+    stop.cancelled().await;
+    manager.shutdown().await;
+    asking.abort();
+}
+
+struct Listener {
+    desk: Desk,
+    manager: Weak<dyn SlackSocketModeClientsManager + Send + Sync>,
+}
+
+impl Listener {
+    async fn restart(&self, client: &SlackSocketModeWssClientId) {
+        if let Some(manager) = self.manager.upgrade() {
+            manager.restart_client(client).await;
+        }
+    }
+
+    /// Acts on an envelope. The answer acknowledges it.
+    async fn envelope(&self, envelope: &Json) -> Option<String> {
+        let id = envelope["envelope_id"].as_str()?;
+        let payload = &envelope["payload"];
+        let work = async {
+            match envelope["type"].as_str() {
+                Some("events_api") => self.desk.event(payload).await,
+                Some("interactive") => self.desk.interaction(decode::interaction(payload)).await,
+                Some("slash_commands") => self.desk.interaction(decode::command_json(payload)).await,
+                // Something new of Slack's: it would come again and again.
+                _ => Ok(None),
+            }
+        };
+        match patiently(work).await {
+            Ok(answer) => {
+                let mut frame = json!({ "envelope_id": id });
+                if let Some(answer) = answer.filter(|_| envelope["accepts_response_payload"] != false) {
+                    frame["payload"] = answer;
+                }
+                Some(frame.to_string())
+            }
+            Err(error) => {
+                error!(error = format!("{error:#}"), "An event of Slack was not stored; Slack delivers it again.");
+                None
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl SlackSocketModeClientListener for Listener {
+    async fn on_message(&self, client: &SlackSocketModeWssClientId, body: String) -> Option<String> {
+        let Ok(envelope) = serde_json::from_str::<Json>(&body) else {
+            warn!(frame.bytes = body.len(), "A frame of Slack is not JSON.");
+            return None;
+        };
+        match envelope["type"].as_str() {
+            Some("hello") => {
+                info!("Connected to Slack.");
+                if let Err(error) = catch_up::soon(&self.desk.core, NAME).await {
+                    error!(error = format!("{error:#}"), "The look for missed messages was not planned.");
+                }
+                None
+            }
+            Some("disconnect") => {
+                // A warning comes ahead of the end; the socket is renewed when the end comes.
+                if envelope["reason"].as_str() != Some("warning") {
+                    self.restart(client).await;
+                }
+                None
+            }
+            _ => self.envelope(&envelope).await,
+        }
+    }
+
+    async fn on_error(&self, error: Box<dyn std::error::Error + Send + Sync>) {
+        warn!(error = %error, "Slack's socket reports an error.");
+    }
+
+    async fn on_disconnect(&self, client: &SlackSocketModeWssClientId) {
+        self.restart(client).await;
+    }
+}
+
+// Signed requests
+
+/// The addresses that Slack calls, for the web server.
+pub fn webhooks(core: &Arc<Core>, slack: &Arc<Slack>) -> Vec<Webhook> {
+    let desk = Desk { core: Arc::clone(core), slack: Arc::clone(slack) };
+    let paths = [
+        ("/slack/events", Call::Event),
+        ("/slack/interactions", Call::Interaction),
+        ("/slack/commands", Call::Command),
+    ];
+    paths
+        .into_iter()
+        .map(|(path, call)| {
+            let desk = desk.clone();
+            Webhook {
+                path,
+                max_body: MAX_BODY,
+                handler: Arc::new(move |request| {
+                    let desk = desk.clone();
+                    Box::pin(async move { desk.request(call, &request).await })
+                }),
+            }
+        })
+        .collect()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    Event,
+    Interaction,
+    Command,
+}
+
+impl Desk {
+    async fn request(&self, call: Call, request: &WebhookRequest) -> WebhookReply {
+        let Ok(body) = std::str::from_utf8(&request.body) else { return reply(400, "the body is not UTF-8") };
+        if let Err(reason) = self.verify(request, body) {
+            warn!(reason, "A request to Slack's address was refused.");
+            return reply(401, "the signature does not fit");
+        }
+        let answer = match call {
+            Call::Event => {
+                let Ok(payload) = serde_json::from_str::<Json>(body) else { return reply(400, "the body is not JSON") };
+                if payload["type"] == "url_verification" {
+                    return reply(200, payload["challenge"].as_str().unwrap_or_default());
+                }
+                patiently(self.event(&payload)).await
+            }
+            Call::Interaction => {
+                let fields = form_fields(body);
+                let payload = fields.get("payload").and_then(|text| serde_json::from_str::<Json>(text).ok());
+                let Some(payload) = payload else { return reply(400, "there is no payload") };
+                patiently(self.interaction(decode::interaction(&payload))).await
+            }
+            Call::Command => patiently(self.interaction(decode::command(&form_fields(body)))).await,
+        };
+        match answer {
+            Ok(None) => reply(200, ""),
+            Ok(Some(answer)) => {
+                WebhookReply { status: 200, content_type: "application/json; charset=utf-8", body: answer.to_string() }
+            }
+            Err(error) => {
+                error!(error = format!("{error:#}"), "An event of Slack was not stored; Slack delivers it again.");
+                reply(503, "not now")
+            }
+        }
+    }
+
+    /// Signature and age, as Slack's document on verifying requests asks.
+    fn verify(&self, request: &WebhookRequest, body: &str) -> Result<(), &'static str> {
+        let header = |name: &str| request.headers.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        let signature = header(SlackEventSignatureVerifier::SLACK_SIGNED_HASH_HEADER).ok_or("it is not signed")?;
+        let stamp = header(SlackEventSignatureVerifier::SLACK_SIGNED_TIMESTAMP).ok_or("it has no timestamp")?;
+        let secret = self.slack.settings.signing_secret.expose_secret();
+        if secret.is_empty() {
+            return Err("no signing secret is set");
+        }
+        SlackEventSignatureVerifier::new(&secret.into())
+            .verify(signature, body, stamp)
+            .map_err(|_| "the signature is wrong or too old")
+    }
+}
+
+fn reply(status: u16, body: &str) -> WebhookReply {
+    WebhookReply { status, content_type: "text/plain; charset=utf-8", body: body.to_owned() }
+}
+
+fn form_fields(body: &str) -> BTreeMap<String, String> {
+    url::form_urlencoded::parse(body.as_bytes()).into_owned().collect()
+}

@@ -1,0 +1,176 @@
+//! Discord for real: the gateway, faults, and what people see there.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stationmaster::store;
+
+use crate::support::{
+    Files, TestStore,
+    discord::{FakeDiscord, Fault},
+    stage::{ChatKind, Stage, until},
+    validate,
+};
+
+const QUESTION: &str = "how long do you keep backups of production databases?";
+const POST: &str = "POST /channels/{id}/messages";
+
+async fn stage() -> Stage {
+    let files = Files::harbor();
+    let store = TestStore::sqlite(files.folder.path());
+    Stage::open(ChatKind::Discord, files, &store.url).await
+}
+
+#[tokio::test]
+async fn an_answer_is_a_reply_that_pings_nobody() {
+    let stage = stage().await;
+    let asked = stage.say("dev", "ask-harbor", &format!("@stationmaster {QUESTION} @everyone <@3004>")).await;
+    let answers = stage.discord().bot_messages(2001);
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(answers[0]["message_reference"]["message_id"], asked.external_id.as_str());
+    assert!(answers[0]["content"].as_str().unwrap().contains("35 days"), "{answers:?}");
+    assert_eq!((&answers[0]["mention_everyone"], &answers[0]["mentions"]), (&json!(false), &json!([])));
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn limits_errors_and_hangs_are_waited_out_in_order() {
+    let stage = stage().await;
+    let discord = stage.discord();
+    discord.fail(POST, Fault::RateLimited { after: 3.5, global: false, scope: "user" });
+    for fault in [Fault::Status(502), Fault::Hang, Fault::BadJson] {
+        discord.fail(POST, fault);
+    }
+    let first = stage.say("dev", "ask-harbor", QUESTION).await;
+    let second = stage.say("dev", "ask-harbor", "what is the cpu quota of a team?").await;
+    for _ in 0..12 {
+        stage.world.clock.advance(Duration::from_mins(2));
+        stage.world.drain().await;
+    }
+    let answers = discord.bot_messages(2001);
+    let roots: Vec<_> = answers.iter().map(|message| message["message_reference"]["message_id"].clone()).collect();
+    assert_eq!(roots, [json!(first.external_id), json!(second.external_id)]);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_whose_reply_was_lost_is_not_posted_twice() {
+    let stage = stage().await;
+    stage.discord().fail(POST, Fault::LostReply);
+    stage.say("dev", "ask-harbor", QUESTION).await;
+    stage.world.clock.advance(Duration::from_mins(2));
+    stage.world.drain().await;
+    assert_eq!(stage.discord().bot_messages(2001).len(), 1);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn the_connection_is_resumed_and_renewed() {
+    let stage = stage().await;
+    let discord = stage.discord();
+    discord.reconnect();
+    until(|| discord.resumes() >= 1).await;
+    discord.connected().await;
+    stage.say("dev", "ask-harbor", QUESTION).await;
+    assert_eq!(discord.bot_messages(2001).len(), 1);
+    discord.drop_connection();
+    // Said while nobody listens, delivered again when the connection is resumed.
+    stage.say("dev", "ask-harbor", "what is the cpu quota of a team?").await;
+    assert_eq!(discord.bot_messages(2001).len(), 2);
+    stage.settle().await;
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_refused_channel_is_visible_and_can_be_replayed() {
+    let stage = stage().await;
+    stage.discord().forbid_sending(2001);
+    stage.say("dev", "ask-harbor", QUESTION).await;
+    let core = &stage.world.core;
+    let mut tx = core.db.read().await.unwrap();
+    let dead = store::jobs::in_state(&mut tx, "dead", 10).await.unwrap();
+    drop(tx);
+    assert_eq!(dead.len(), 1);
+    assert!(dead[0].last_error.as_deref().unwrap().contains("50013"), "{dead:?}");
+    stage.discord().permit(2001);
+    let mut tx = core.db.write().await.unwrap();
+    store::jobs::replay(&mut tx, None, core.clock.now()).await.unwrap();
+    core.db.commit(tx).await.unwrap();
+    stage.settle().await;
+    assert_eq!(stage.discord().bot_messages(2001).len(), 1);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn threads_and_forum_posts_are_conversations_of_their_channel() {
+    let stage = stage().await;
+    let discord = stage.discord();
+    let thread = discord.start_thread(3001, 2001, None, "backups").await;
+    discord.say(3001, thread, &format!("<@{}> {QUESTION}", FakeDiscord::BOT_USER)).await;
+    until_stored(&stage, 1).await;
+    stage.settle().await;
+    let answers = discord.bot_messages(thread);
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert!(answers[0]["content"].as_str().unwrap().contains("35 days"), "{answers:?}");
+    let rows = stage.rows().await;
+    assert!(rows.contains("dev in ask-harbor"), "{rows}");
+    stage.finish().await;
+}
+
+/// Waits until so many messages of people are stored.
+async fn until_stored(stage: &Stage, count: usize) {
+    let waiting = async {
+        while stage.rows().await.lines().filter(|line| line.starts_with("dev in")).count() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("what was said arrives");
+}
+
+#[tokio::test]
+async fn commands_are_registered_once_and_suggest_questions() {
+    let stage = stage().await;
+    let discord = stage.discord();
+    let (global, guild) = discord.commands();
+    assert_eq!((global.len(), guild.len()), (2, 0), "{global:?}");
+    let suggested =
+        discord.autocomplete(3001, 2001, &["platform", "ask"], &[("question", json!("backup"))], "question").await;
+    assert!(suggested.response.unwrap().to_string().contains("How long are backups kept?"));
+    let used = discord.command(3001, 2001, &["platform", "ask"], &[("question", json!(QUESTION))]).await;
+    assert_eq!(used.response.unwrap()["type"], 5, "the answer follows");
+    stage.settle().await;
+    assert!(discord.bot_messages(2001).is_empty(), "nobody else sees it");
+    let seen = discord.ephemerals(3001);
+    assert!(seen.last().unwrap()["content"].as_str().unwrap().contains("35 days"), "{seen:?}");
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn roles_are_teams() {
+    let stage = stage().await;
+    stage.say("dev", "ask-harbor", QUESTION).await;
+    let core = &stage.world.core;
+    let mut tx = core.db.read().await.unwrap();
+    let person = stationmaster::ops::people::person(core, &mut tx, "discord", "3001", "").await.unwrap();
+    assert!(person.teams.contains("payments"), "{person:?}");
+    drop(tx);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn every_request_fits_discords_own_schema() {
+    let stage = stage().await;
+    let discord = stage.discord();
+    let asked = stage.say("dev", "ask-harbor", QUESTION).await;
+    stage.edit(&asked, "what is the cpu quota of a team, and how do I raise it?").await;
+    stage.press("dev", &asked, "Not helpful", &[("reason", "wrong"), ("comment", "no")]).await;
+    stage.press("dev", &asked, "Why?", &[]).await;
+    stage.direct("dot", "how do I restore a backup?").await;
+    stage.command("dev", "ask-harbor", &format!("ask {QUESTION}")).await;
+    stage.command("dev", "ask-harbor", "feedback").await;
+    stage.say("dev", "ask-harbor", "why does AKIAIOSFODNN7EXAMPLE not work for backups?").await;
+    let record = discord.record();
+    assert!(record.len() > 10, "{}", record.len());
+    validate::record(&record, "validate-discord.py", Some("discord-openapi.json"));
+    stage.finish().await;
+}
