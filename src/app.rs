@@ -36,10 +36,15 @@ impl Adapters {
 
     /// Listens to every chat system until told to stop.
     pub fn listen(&self, core: &Arc<Core>, tasks: &TaskTracker, stop: &CancellationToken) {
-        if let Some(slack) = &self.slack
-            && core.config.server.slack.transport == SlackTransport::Socket
-        {
-            tasks.spawn(slack::run(Arc::clone(core), Arc::clone(slack), stop.clone()));
+        if let Some(slack) = &self.slack {
+            match core.config.server.slack.transport {
+                SlackTransport::Socket => {
+                    tasks.spawn(slack::run(Arc::clone(core), Arc::clone(slack), stop.clone()));
+                }
+                SlackTransport::Http => {
+                    tasks.spawn(slack::look_back(Arc::clone(core)));
+                }
+            }
         }
         if let Some(discord) = &self.discord {
             tasks.spawn(discord::run(Arc::clone(core), Arc::clone(discord), stop.clone()));
@@ -98,6 +103,7 @@ pub async fn assemble(
     let core = Core {
         knowledge: KnowledgeBase::new(db.clone(), embedder),
         db,
+        started_at: clock.now(),
         clock,
         config: Arc::new(config),
         gate: Gate::default(),

@@ -4,6 +4,7 @@ pub mod app;
 pub mod chat;
 pub mod cli;
 pub mod clock;
+pub mod compute;
 pub mod config;
 pub mod console;
 pub mod discord;

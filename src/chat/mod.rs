@@ -44,6 +44,8 @@ pub struct InboundMessage {
     pub way_back: Option<WayBack>,
     /// Found when the bot came back, not delivered when it was written.
     pub missed: Option<Missed>,
+    /// When it was written, in microseconds, where the chat system says.
+    pub written_at: Option<i64>,
     /// When it was last changed, in microseconds, where the chat system says: older versions never replace newer ones.
     pub version: Option<i64>,
 }
@@ -196,6 +198,8 @@ pub struct Outbound {
     pub replaces: Option<String>,
     /// An earlier attempt may have reached the chat system.
     pub doubtful: bool,
+    /// Nothing was said yet in answer to the command.
+    pub first: bool,
 }
 
 /// Why a chat system did not take a message.
@@ -278,14 +282,21 @@ pub trait Platform: Send + Sync + std::fmt::Debug {
         Box::pin(async { Ok(None) })
     }
 
-    /// Messages of people in `channel` after the message `after`, oldest first, at most `limit` of the newest.
-    fn history<'a>(&'a self, _channel: &'a str, _after: &'a str, _limit: usize) -> ChatFuture<'a, Vec<InboundMessage>> {
+    /// Messages of people in `channel` after the message `after`, oldest first, at most `limit` of the newest: those
+    /// outside of threads, or those of one thread. (Where a channel's messages come with its threads', none for a thread.)
+    fn history<'a>(
+        &'a self,
+        _channel: &'a str,
+        _thread: Option<&'a str>,
+        _after: &'a str,
+        _limit: usize,
+    ) -> ChatFuture<'a, Vec<InboundMessage>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// Identities that belong to a group of the chat system, for systems whose events do not name a person's groups.
-    fn group<'a>(&'a self, _group: &'a str) -> ChatFuture<'a, Vec<String>> {
-        Box::pin(async { Ok(Vec::new()) })
+    /// Identities that belong to a group of the chat system; `None` for systems whose events name a person's groups.
+    fn group<'a>(&'a self, _group: &'a str) -> ChatFuture<'a, Option<Vec<String>>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// What is wrong with the set-up, each with what to do; and a line on what was found. `channels` should be joined.

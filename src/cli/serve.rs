@@ -11,7 +11,7 @@ use crate::{
     app,
     config::server::{EmbeddingsKind, SlackTransport},
     jobs,
-    ops::{Core, sync, understand},
+    ops::{Core, people, sync, understand},
     store, telemetry, web,
 };
 
@@ -19,6 +19,8 @@ use crate::{
 const WORKERS: usize = 4;
 /// How often schedules are looked at.
 const TICK: Duration = Duration::from_secs(30);
+/// How often the members of groups are read.
+const GROUPS_EVERY: Duration = Duration::from_mins(15);
 /// Finished jobs are kept this long, for `why` and for whoever wonders.
 const KEEP_JOBS: Duration = Duration::from_hours(168);
 /// Longest wait for work in hand after the signal to stop.
@@ -112,6 +114,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
     loop {
         let done = async {
             sync::plan_syncs(&core).await?;
+            refresh_groups(&core).await?;
             let mut tx = core.db.write().await?;
             let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);
             store::jobs::prune(&mut tx, crate::clock::Timestamp::from_micros(before)).await?;
@@ -126,6 +129,20 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
             () = tokio::time::sleep(TICK) => {}
         }
     }
+}
+
+/// Who is in which team, as far as a chat system's groups say; one replica asks, now and then.
+async fn refresh_groups(core: &Core) -> anyhow::Result<()> {
+    for chat in core.chats.keys() {
+        let now = core.clock.now();
+        let mut tx = core.db.write().await?;
+        let turn = store::jobs::take_turn(&mut tx, &format!("groups {chat}"), now, now.plus(GROUPS_EVERY)).await?;
+        core.db.commit(tx).await?;
+        if turn {
+            people::refresh_groups(core, chat).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What is on, what is off, and why, in a few lines.

@@ -34,6 +34,7 @@ impl Config {
         if findings.has_errors() {
             return Err(findings);
         }
+        people_can_be_reached(&server, &platforms, &mut findings);
         Ok((Self { server, platforms: platforms.into_iter().map(Arc::new).collect() }, findings))
     }
 
@@ -109,5 +110,33 @@ impl Config {
         let mut person = Person::stranger(format!("{chat}:{external_id}"), name);
         self.add_rights(&mut person, |member| member.identity_in(chat) == Some(external_id));
         person
+    }
+}
+
+/// On every chat system that is on, the channels where people help should have an id.
+fn people_can_be_reached(server: &Server, platforms: &[Platform], findings: &mut Diagnostics) {
+    let chats = [("slack", server.slack.is_on()), ("discord", server.discord.is_on())];
+    for chat in chats.into_iter().filter(|(_, on)| *on).map(|(chat, _)| chat) {
+        for platform in platforms {
+            let names: std::collections::BTreeSet<&String> = platform
+                .capabilities
+                .iter()
+                .map(|capability| &capability.channel)
+                .chain(std::iter::once(&platform.support_channel))
+                .collect();
+            for name in names {
+                let known = platform.channels.iter().find(|channel| channel.name == *name);
+                if known.is_none_or(|channel| channel.id_in(chat).is_none()) {
+                    findings.warning(
+                        &server.platforms.folder.join(&platform.id).join("platform.yaml"),
+                        None,
+                        format!(
+                            "the channel {name}, where people help, has no id on {chat}: nobody there can be called"
+                        ),
+                        format!("add ids: {{ {chat}: … }} to the channel"),
+                    );
+                }
+            }
+        }
     }
 }

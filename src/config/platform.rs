@@ -399,7 +399,11 @@ impl Checker<'_> {
                     id: capability.id.value,
                     name: capability.name,
                     owner: capability.owner,
-                    channel: capability.channel.map_or_else(|| support.clone(), |channel| channel.value),
+                    channel: capability
+                        .channel
+                        .map_or_else(|| support.clone(), |channel| channel.value)
+                        .trim_start_matches('#')
+                        .to_owned(),
                     keywords: capability.keywords,
                 }
             })

@@ -282,6 +282,15 @@ impl Server {
                 "in Discord: right-click the server, Copy ID",
             );
         }
+        let deaf = discord.is_on() || (slack.is_on() && slack.transport == SlackTransport::Socket);
+        if !network.ca_file.is_empty() && deaf && std::env::var_os("SSL_CERT_FILE").is_none() {
+            findings.warning(
+                path,
+                None,
+                "network.ca_file reaches Slack's Web API, but neither Slack's sockets nor Discord",
+                "set SSL_CERT_FILE to the same file for Slack's sockets; for Discord use a proxy at discord.api_url",
+            );
+        }
         if !network.ca_file.is_empty() && !Path::new(&network.ca_file).is_file() {
             findings.error(path, None, format!("network.ca_file {} is not there", network.ca_file), "give a PEM file");
         }

@@ -31,6 +31,7 @@ pub fn message(person: &Person, channel: &str, thread: Option<String>, text: &st
         direct,
         way_back: None,
         missed: None,
+        written_at: None,
         version: None,
     })
 }

@@ -164,6 +164,7 @@ fn whole(message: &Value, known: &Known) -> Option<InboundMessage> {
         direct,
         way_back: None,
         missed: None,
+        written_at: created(snowflake(message)),
         version: edited.or_else(|| created(snowflake(message))),
     })
 }

@@ -64,8 +64,6 @@ pub struct Discord {
     drafts: Cache<String, Draft>,
     /// Commands by their way back; the token is cancelled once Discord was told that the command arrived.
     acknowledged: Cache<String, CancellationToken>,
-    /// The job that wrote a command's first answer; answers of other jobs are shown beside it.
-    answered: Cache<String, JobId>,
     /// Direct-message channels by person.
     directs: Cache<String, String>,
 }
@@ -78,7 +76,6 @@ impl Discord {
             known: Known::default(),
             drafts: Cache::builder().max_capacity(10_000).time_to_live(DRAFT_MEMORY).build(),
             acknowledged: Cache::builder().max_capacity(10_000).time_to_live(COMMAND_MEMORY).build(),
-            answered: Cache::builder().max_capacity(10_000).time_to_live(COMMAND_MEMORY).build(),
             directs: Cache::new(10_000),
         }
     }
@@ -142,7 +139,7 @@ impl Discord {
             return Err(PostError::Never("the card is empty".to_owned()));
         }
         if let Some(handle) = &outbound.way_back {
-            if let Some(id) = self.answer(job, handle, outbound).await? {
+            if let Some(id) = self.answer(handle, outbound).await? {
                 return Ok(id);
             }
             info!(job.id = %job, "A command's way back is gone; its answer becomes a direct message.");
@@ -158,7 +155,7 @@ impl Discord {
     }
 
     /// Answers a command. `None` when its way back is gone.
-    async fn answer(&self, job: JobId, handle: &str, outbound: &Outbound) -> Result<Option<String>, PostError> {
+    async fn answer(&self, handle: &str, outbound: &Outbound) -> Result<Option<String>, PostError> {
         let Some((application, token)) = handle.split_once('/') else { return Ok(None) };
         let application_id = client::id(application)?;
         // This job may be quicker than the acknowledgement, before which Discord knows no message to edit.
@@ -166,13 +163,12 @@ impl Discord {
             let _ = tokio::time::timeout(ACKNOWLEDGED_WITHIN, acknowledged.cancelled()).await;
         }
         let body = render::message(&outbound.card, None);
-        let first = self.answered.get_with(handle.to_owned(), || job) == job;
         let sent = match &outbound.replaces {
             Some(id) => {
                 let route = Route::WebhookFollowupMessage { application_id, token, message_id: client::id(id)? };
                 self.api.call(LightMethod::Patch, route, &body).await
             }
-            None if first => {
+            None if outbound.first => {
                 let route = Route::WebhookOriginalInteractionResponse { application_id, token };
                 self.api.call(LightMethod::Patch, route, &body).await
             }
@@ -343,8 +339,20 @@ impl Platform for Discord {
         Box::pin(async move { Ok(self.look_up(person).await?) })
     }
 
-    fn history<'a>(&'a self, channel: &'a str, after: &'a str, limit: usize) -> ChatFuture<'a, Vec<InboundMessage>> {
-        Box::pin(async move { Ok(self.read(channel, after, limit).await?) })
+    fn history<'a>(
+        &'a self,
+        channel: &'a str,
+        thread: Option<&'a str>,
+        after: &'a str,
+        limit: usize,
+    ) -> ChatFuture<'a, Vec<InboundMessage>> {
+        Box::pin(async move {
+            match thread {
+                // A channel's threads are read with it.
+                Some(_) => Ok(Vec::new()),
+                None => Ok(self.read(channel, after, limit).await?),
+            }
+        })
     }
 
     fn probe<'a>(&'a self, channels: &'a [(String, String)]) -> ChatFuture<'a, Vec<Finding>> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     ops::{Core, work::Outcome},
-    store::{self, jobs::Job},
+    store::{self, Tx, jobs::Job},
 };
 
 /// How long a worker may hold a job before another takes it over. Held jobs extend their lease.
@@ -24,10 +24,11 @@ const MAX_ATTEMPTS: i64 = 12;
 /// Runs jobs until told to stop, then finishes what is in hand.
 pub async fn run(core: Arc<Core>, stop: CancellationToken) {
     let owner = core.clock.new_uuid();
-    while !stop.is_cancelled() {
-        match step(&core, owner).await {
-            Ok(true) => {}
-            Ok(false) => {
+    let mut next = None;
+    while !stop.is_cancelled() || next.is_some() {
+        match step(&core, owner, next.take(), !stop.is_cancelled()).await {
+            Ok(Some(job)) => next = Some(job),
+            Ok(None) => {
                 let wait = until_next(&core).await;
                 tokio::select! {
                     () = stop.cancelled() => {}
@@ -48,7 +49,10 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
 /// When the store cannot be read.
 pub async fn drain(core: &Arc<Core>) -> anyhow::Result<()> {
     let owner = core.clock.new_uuid();
-    while step(core, owner).await? {}
+    let mut next = step(core, owner, None, true).await?;
+    while next.is_some() {
+        next = step(core, owner, next, true).await?;
+    }
     Ok(())
 }
 
@@ -63,22 +67,37 @@ async fn until_next(core: &Core) -> Duration {
     }
 }
 
-/// Runs one due job. `false` when there was none.
-async fn step(core: &Arc<Core>, owner: Uuid) -> anyhow::Result<bool> {
+/// Runs the job in hand, if there is one, settles it, and takes the next one that is due in the same transaction when
+/// there may be `more`.
+async fn step(core: &Arc<Core>, owner: Uuid, job: Option<Job>, more: bool) -> anyhow::Result<Option<Job>> {
+    let settled = match job {
+        Some(job) => Some(work_on(core, owner, job).await),
+        None => None,
+    };
     let mut tx = core.db.write().await.context("open a transaction")?;
-    let job = store::jobs::claim(&mut tx, owner, core.clock.now(), LEASE).await.context("claim a job")?;
-    let Some(job) = job else { return Ok(false) };
-    core.db.commit(tx).await.context("commit the claim")?;
+    if let Some((job, outcome)) = settled {
+        settle(core, &mut tx, owner, &job, outcome).await?;
+    }
+    let next = if more {
+        store::jobs::claim(&mut tx, owner, core.clock.now(), LEASE).await.context("claim a job")?
+    } else {
+        None
+    };
+    core.db.commit(tx).await.context("commit the settlement and the claim")?;
+    Ok(next)
+}
+
+async fn work_on(core: &Arc<Core>, owner: Uuid, job: Job) -> (Job, Outcome) {
     let span = info_span!("job", job.id = %job.id, job.kind = %job.kind, job.attempt = job.attempts);
-    let outcome = {
+    let outcome = async {
         let keep = keep_lease(core, &job, owner);
         tokio::select! {
             outcome = registry::handle(core, &job) => outcome,
             never = keep => match never {},
         }
     };
-    settle(core, owner, &job, outcome).instrument(span).await?;
-    Ok(true)
+    let outcome = outcome.instrument(span).await;
+    (job, outcome)
 }
 
 /// Extends the lease for as long as the handler runs. Never returns.
@@ -97,24 +116,22 @@ async fn keep_lease(core: &Core, job: &Job, owner: Uuid) -> std::convert::Infall
     }
 }
 
-async fn settle(core: &Core, owner: Uuid, job: &Job, outcome: Outcome) -> anyhow::Result<()> {
+async fn settle(core: &Core, tx: &mut Tx, owner: Uuid, job: &Job, outcome: Outcome) -> anyhow::Result<()> {
     let now = core.clock.now();
-    let mut tx = core.db.write().await.context("open a transaction")?;
     let held = match outcome {
-        Outcome::Done => store::jobs::finish(&mut tx, job.id, owner, now).await,
+        Outcome::Done => store::jobs::finish(tx, job.id, owner, now).await,
         Outcome::Retry(after, error) if job.attempts < MAX_ATTEMPTS => {
             warn!(error = format!("{error:#}"), "Job will be tried again.");
-            store::jobs::retry(&mut tx, job.id, owner, now.plus(after), &format!("{error:#}")).await
+            store::jobs::retry(tx, job.id, owner, now.plus(after), &format!("{error:#}")).await
         }
         Outcome::Retry(_, error) | Outcome::Fail(error) => {
             error!(error = format!("{error:#}"), "Job failed for good; `stationmaster jobs replay` runs it again.");
-            store::jobs::bury(&mut tx, job.id, owner, now, &format!("{error:#}")).await
+            store::jobs::bury(tx, job.id, owner, now, &format!("{error:#}")).await
         }
     }
     .context("settle the job")?;
     if !held {
-        warn!("Lease was lost; another worker settles the job.");
+        warn!(job.id = %job.id, "Lease was lost; another worker settles the job.");
     }
-    core.db.commit(tx).await.context("commit the settlement")?;
     Ok(())
 }

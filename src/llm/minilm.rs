@@ -9,7 +9,10 @@ use tokenizers::{Encoding, Tokenizer};
 use tract_onnx::prelude::*;
 
 use super::{EmbedFuture, Embedder, Texts};
-use crate::domain::embedding::{TextVectors, Vectors};
+use crate::{
+    compute,
+    domain::embedding::{TextVectors, Vectors},
+};
 
 /// Width of the model's last hidden state.
 const DIMENSIONS: usize = 384;
@@ -159,8 +162,7 @@ impl Embedder for MiniLm {
                 return Ok((*known).clone());
             }
             let recent = model.recent.clone();
-            let vectors =
-                tokio::task::spawn_blocking(move || model.embed_now(&texts)).await.context("embed a text")??;
+            let vectors = compute::run(move || model.embed_now(&texts)).await.context("embed a text")??;
             if let Some(key) = key {
                 recent.insert(key, Arc::new(vectors.clone()));
             }

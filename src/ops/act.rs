@@ -54,7 +54,7 @@ pub const FEEDBACK_KINDS: [(&str, &str); 4] = [
 /// # Errors
 /// [`Failure::User`] when the button is unknown, the person may not press it, or a form's value is wrong.
 pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
-    let mut tx = core.db.write().await?;
+    let mut tx = core.db.write_urgently().await?;
     // Delivered twice, it acts once.
     if !store::inbox::accept(&mut tx, &press.chat, &press.delivery_key, "press", None, core.clock.now()).await? {
         return Ok(Response::default());
@@ -72,6 +72,7 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "platform" => choose_platform(core, &mut tx, press, &person, &action).await?,
         "why" => explain(core, &mut tx, press, &person, &action).await?,
         "share" => share(core, &mut tx, press, &person, &action).await?,
+        "link" => link(core, &mut tx, press, &person, &action).await?,
         "feedback" => feedback(core, &mut tx, press, &person, &action).await?,
         other => return Err(anyhow::anyhow!("unknown verb {other}").into()),
     };
@@ -79,10 +80,10 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
     Ok(response)
 }
 
-/// May the person see what the button hangs on?
-fn allowed(core: &Core, press: &Press, person: &Person, message: &Message) -> Result<(), Failure> {
+/// May the person see what the button hangs on? The answer to a command may have been shared.
+fn allowed(core: &Core, press: &Press, person: &Person, message: &Message, shared: bool) -> Result<(), Failure> {
     let refused = || UserError::new("You cannot see this conversation.", "Ask in a channel you are in.");
-    let alone = message.direct || message.command;
+    let alone = message.direct || (message.command && !shared);
     if message.place.chat != press.chat || (alone && message.author != press.actor.id) {
         return Err(refused().into());
     }
@@ -90,6 +91,11 @@ fn allowed(core: &Core, press: &Press, person: &Person, message: &Message) -> Re
         Some((platform, channel)) if !channel.audience.admits(&platform.id, person) => Err(refused().into()),
         _ => Ok(()),
     }
+}
+
+/// Was the answer to a command shown to everybody in the channel?
+async fn is_shared(tx: &mut Tx, question: &store::answers::Question, message: &Message) -> Result<bool, Failure> {
+    Ok(message.command && store::messages::answering(tx, question.id).await?.is_some())
 }
 
 async fn message_of_question(
@@ -113,7 +119,7 @@ async fn visible_message(
     let message = store::messages::by_id(tx, MessageId::from_uuid(action.subject))
         .await?
         .ok_or_else(|| UserError::new("The message is no longer there.", "Ask again."))?;
-    allowed(core, press, person, &message)?;
+    allowed(core, press, person, &message, false)?;
     Ok(message)
 }
 
@@ -123,8 +129,9 @@ async fn rated(core: &Core, tx: &mut Tx, press: &Press, person: &Person, action:
     let known = store::answers::by_id(tx, answer)
         .await?
         .ok_or_else(|| UserError::new("The answer is no longer there.", "Ask the question again."))?;
-    let (_, message) = message_of_question(tx, known.question).await?;
-    allowed(core, press, person, &message)?;
+    let (question, message) = message_of_question(tx, known.question).await?;
+    let shared = is_shared(tx, &question, &message).await?;
+    allowed(core, press, person, &message, shared)?;
     Ok(answer)
 }
 
@@ -165,7 +172,8 @@ async fn call_person(
     action: &Action,
 ) -> Result<Response, Failure> {
     let (question, message) = message_of_question(tx, QuestionId::from_uuid(action.subject)).await?;
-    allowed(core, press, person, &message)?;
+    let shared = is_shared(tx, &question, &message).await?;
+    allowed(core, press, person, &message, shared)?;
     let platform = question
         .platform
         .as_deref()
@@ -193,7 +201,15 @@ async fn call_person(
         .find(|channel| channel.name == *name)
         .and_then(|channel| channel.id_in(&press.chat))
         .map(str::to_owned);
-    let here = target.as_deref() == Some(message.place.channel.as_str());
+    let Some(target) = target else {
+        return Err(UserError::new(
+            format!("I cannot reach the {} team from here.", platform.name),
+            format!("Ask in #{name}, wherever you have that channel."),
+        )
+        .into());
+    };
+    // Nobody but its author sees the thread of a command.
+    let here = target == message.place.channel && !message.command;
     let wanted = cards::person_wanted(
         &person.name,
         &question.text,
@@ -201,8 +217,8 @@ async fn call_person(
     );
     if here {
         deliver::say(core, tx, &message, None, None, &wanted).await?;
-    } else if let Some(channel) = target {
-        let place = Place { chat: press.chat.clone(), channel, thread: None };
+    } else {
+        let place = Place { chat: press.chat.clone(), channel: target, thread: None };
         deliver::say_at(core, tx, place, false, None, None, &wanted).await?;
     }
     let card = cards::person_called(platform, name, here);
@@ -248,10 +264,19 @@ async fn explain(
     Ok(Response::notice("I have written the reasons into the thread."))
 }
 
+/// Links the two accounts, after their owner has seen which ones they are.
+async fn link(core: &Core, tx: &mut Tx, press: &Press, person: &Person, action: &Action) -> Result<Response, Failure> {
+    let message = visible_message(core, tx, press, person, action).await?;
+    let said = people::redeem(core, tx, &message, action.argument.as_deref().unwrap_or_default()).await??;
+    deliver::say(core, tx, &message, None, None, &Card::text(said)).await?;
+    Ok(Response::notice("Linked."))
+}
+
 /// Shows everybody in the channel what a command had shown to one person.
 async fn share(core: &Core, tx: &mut Tx, press: &Press, person: &Person, action: &Action) -> Result<Response, Failure> {
     let (question, message) = message_of_question(tx, QuestionId::from_uuid(action.subject)).await?;
-    allowed(core, press, person, &message)?;
+    allowed(core, press, person, &message, false)?;
+    store::messages::hold(tx, message.id).await?;
     let shown = store::messages::shown_to(tx, question.id, &message.author).await?;
     let card = shown.and_then(|shown| shown.card).and_then(|json| serde_json::from_value(json).ok());
     let card = card.ok_or_else(|| UserError::new("The answer is no longer there.", "Ask the question again."))?;

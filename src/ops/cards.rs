@@ -179,6 +179,20 @@ pub fn link_code(code: &str) -> Card {
     ))
 }
 
+/// Asks whether the other account is really the reader's own.
+pub fn confirm_link(chat: &str, name: &str, action: ActionId) -> Card {
+    Card {
+        blocks: vec![
+            text(format!(
+                "This code was given to **{}** on {chat}. If that is you, I treat both accounts as one person from now \
+                 on, with the same teams and roles. If somebody else gave you the code, do not press.",
+                super::compose::escape(name)
+            )),
+            Block::Buttons { items: vec![button(action, "Yes, both are me", ButtonStyle::Primary)] },
+        ],
+    }
+}
+
 /// Asks for feedback; the platform is asked for only when there is a choice.
 pub fn feedback_form(action: ActionId, platforms: &[Arc<Platform>], here: Option<&str>, text: &str) -> Form {
     let mut fields = Vec::new();

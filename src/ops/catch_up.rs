@@ -1,38 +1,67 @@
 //! After down-time: what was said in watched channels meanwhile is found and taken in.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tracing::info;
 
 use super::{
     Core, intake, people,
-    work::{self, Outcome},
+    work::{self, Outcome, Since},
 };
 use crate::{
     chat::{Inbound, PostError},
+    clock::Timestamp,
     store::{self, jobs::Job},
 };
 
-/// Messages looked at in one channel, the newest.
+/// Messages looked at in one conversation, the newest.
 const LIMIT: usize = 200;
 
-/// Enqueues the look for missed messages; adapters call it whenever they are connected anew.
+/// Threads in which the bot spoke this long ago or later are looked at too.
+const THREADS_SINCE: Duration = Duration::from_hours(24);
+/// How many of them, and of direct messages, the newest.
+const THREADS: u32 = 30;
+
+/// Enqueues the look for missed messages; adapters call it whenever they are connected anew. Where to begin is decided
+/// now, before what arrives next moves the end of what is known.
 ///
 /// # Errors
 /// When the store refuses.
 pub async fn soon(core: &Core, chat: &str) -> anyhow::Result<()> {
-    let mut tx = core.db.write().await.context("open a transaction")?;
-    let payload = work::CatchUp { chat: chat.to_owned() };
-    work::enqueue(&mut tx, core, work::CATCH_UP, &payload, None, Some(format!("catch up {chat}"))).await?;
+    let mut tx = core.db.write_urgently().await.context("open a transaction")?;
+    let mut since = Vec::new();
+    for (channel, _) in core.config.channels_of(chat) {
+        // Where nothing was ever seen there is no "since", and old talk is nobody's open question.
+        if let Some(newest) = store::messages::newest_in_channel(&mut tx, chat, &channel).await? {
+            since.push(Since { channel, thread: None, after: newest });
+        }
+    }
+    let earliest = Timestamp::from_micros(
+        core.clock.now().micros() - i64::try_from(THREADS_SINCE.as_micros()).unwrap_or(i64::MAX),
+    );
+    for channel in store::messages::direct_channels(&mut tx, chat, earliest, THREADS).await? {
+        if let Some(newest) = store::messages::newest_in_channel(&mut tx, chat, &channel).await? {
+            since.push(Since { channel, thread: None, after: newest });
+        }
+    }
+    for (channel, thread) in store::messages::live_threads(&mut tx, chat, earliest, THREADS).await? {
+        let newest = store::messages::newest_in_thread(&mut tx, chat, &channel, &thread).await?;
+        since.push(Since { channel, after: newest.unwrap_or_else(|| thread.clone()), thread: Some(thread) });
+    }
+    let payload = work::CatchUp { chat: chat.to_owned(), since };
+    let lane = Some(format!("catch up {chat}"));
+    work::enqueue(&mut tx, core, work::CATCH_UP, &payload, lane, None).await?;
     core.db.commit(tx).await.context("commit the plan")
 }
 
-/// Looks through every channel that the files give a chat system. What is known already changes nothing.
+/// Looks through every conversation that was known. What is stored already changes nothing.
 pub async fn catch_up(core: &Core, job: &Job, payload: &work::CatchUp) -> Outcome {
     if let Err(error) = people::refresh_groups(core, &payload.chat).await {
         return Outcome::Retry(work::retry_after(core, job), error);
     }
-    for (channel, _) in core.config.channels_of(&payload.chat) {
-        match channel_since(core, &payload.chat, &channel).await {
+    for since in &payload.since {
+        match conversation(core, &payload.chat, since).await {
             Ok(()) | Err(Problem::Refused) => {}
             Err(Problem::Later(error)) => return Outcome::Retry(work::retry_after(core, job), error),
         }
@@ -52,18 +81,12 @@ impl From<anyhow::Error> for Problem {
     }
 }
 
-async fn channel_since(core: &Core, chat: &str, channel: &str) -> Result<(), Problem> {
+async fn conversation(core: &Core, chat: &str, since: &Since) -> Result<(), Problem> {
     let Some(system) = core.chats.get(chat).filter(|system| system.capabilities().history) else { return Ok(()) };
-    let newest = {
-        let mut tx = core.db.read().await.context("open a transaction")?;
-        store::messages::newest_in_channel(&mut tx, chat, channel).await.context("find the newest message")?
-    };
-    // Nothing was ever seen here: there is no "since", and old talk is nobody's open question.
-    let Some(newest) = newest else { return Ok(()) };
-    let missed = match system.history(channel, &newest.external_id, LIMIT).await {
+    let missed = match system.history(&since.channel, since.thread.as_deref(), &since.after, LIMIT).await {
         Ok(missed) => missed,
         Err(PostError::Never(reason)) => {
-            tracing::warn!(reason, "A channel's earlier messages could not be read.");
+            tracing::warn!(reason, "Earlier messages could not be read.");
             return Err(Problem::Refused);
         }
         Err(error @ PostError::Later { .. }) => return Err(Problem::Later(error.into())),

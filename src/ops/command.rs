@@ -64,9 +64,10 @@ async fn ask(core: &Core, command: &Command, text: &str) -> Result<Response, Fai
         direct: command.direct,
         way_back: Some(command.way_back.clone()),
         missed: None,
+        written_at: None,
         version: None,
     };
-    let mut tx = core.db.write().await?;
+    let mut tx = core.db.write_urgently().await?;
     intake::take_message(core, &mut tx, inbound).await?;
     core.db.commit(tx).await?;
     Ok(Response { follows: true, ..Response::default() })
@@ -106,7 +107,7 @@ async fn explain(core: &Core, command: &Command) -> Result<Response, Failure> {
 }
 
 async fn feedback(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
-    let mut tx = core.db.write().await?;
+    let mut tx = core.db.write_urgently().await?;
     let here = core.config.channel(&command.chat, &command.channel).map(|(platform, _)| platform.id.clone());
     let action = act::feedback_action(core, &mut tx, &command.channel, here.as_deref()).await?;
     core.db.commit(tx).await?;
@@ -117,7 +118,7 @@ async fn feedback(core: &Core, command: &Command, text: &str) -> Result<Response
 }
 
 async fn link(core: &Core, command: &Command) -> Result<Response, Failure> {
-    let mut tx = core.db.write().await?;
+    let mut tx = core.db.write_urgently().await?;
     people::meet(core, &mut tx, &command.chat, &command.author).await?;
     let code = people::offer_code(core, &mut tx, &command.chat, &command.author.id).await?;
     core.db.commit(tx).await?;

@@ -36,7 +36,7 @@ pub async fn say(
     card: &Card,
 ) -> anyhow::Result<MessageId> {
     let place = Place { thread: Some(to.thread_root().to_owned()), ..to.place.clone() };
-    let private_to = private_to.or_else(|| (to.command && !to.direct).then_some(to.author.as_str()));
+    let private_to = private_to.or_else(|| to.command.then_some(to.author.as_str()));
     say_at(core, tx, place, to.direct, about, private_to, card).await
 }
 
@@ -116,11 +116,11 @@ pub async fn deliver(core: &Core, job: &Job, payload: &work::Deliver) -> Outcome
     let Some(card) = message.card.clone().and_then(|json| serde_json::from_value::<Card>(json).ok()) else {
         return Outcome::Fail(anyhow::anyhow!("the message has no readable card"));
     };
-    let origin = match origin(core, &message).await {
+    let (origin, first) = match origin(core, &message).await {
         Ok(origin) => origin,
         Err(error) => return Outcome::Retry(work::retry_after(core, job), error),
     };
-    let outbound = outbound(core, job, &message, origin.as_ref(), card, chat.capabilities().private_messages);
+    let outbound = outbound(core, job, &message, (origin.as_ref(), first), card, chat.capabilities().private_messages);
     match chat.post(job.id, &outbound).await {
         Ok(external_id) => match record(core, message.id, &external_id).await {
             Ok(()) => Outcome::Done,
@@ -136,20 +136,26 @@ pub async fn deliver(core: &Core, job: &Job, payload: &work::Deliver) -> Outcome
     }
 }
 
-/// The message that began the thread, when that was a command: chat systems show no such message.
-async fn origin(core: &Core, message: &Message) -> anyhow::Result<Option<Message>> {
-    let Some(root) = &message.place.thread else { return Ok(None) };
+/// The message that began the thread, when that was a command (chat systems show no such message), and whether nothing
+/// was said in answer to it yet.
+async fn origin(core: &Core, message: &Message) -> anyhow::Result<(Option<Message>, bool)> {
+    let Some(root) = &message.place.thread else { return Ok((None, true)) };
     let mut tx = core.db.read().await.context("open a transaction")?;
     let place = &message.place;
     let found = store::messages::by_external_id(&mut tx, &place.chat, &place.channel, root).await;
-    Ok(found.context("load the thread's first message")?.filter(|root| root.command))
+    let found = found.context("load the thread's first message")?.filter(|root| root.command);
+    let said = match &found {
+        Some(_) => store::messages::said_in_thread(&mut tx, &place.chat, &place.channel, root).await?,
+        None => 0,
+    };
+    Ok((found, said == 0))
 }
 
 fn outbound(
     core: &Core,
     job: &Job,
     message: &Message,
-    command: Option<&Message>,
+    (command, first): (Option<&Message>, bool),
     card: Card,
     private: PrivateMessages,
 ) -> Outbound {
@@ -168,7 +174,9 @@ fn outbound(
         way_back,
         card,
         replaces,
-        doubtful: job.attempts > 1,
+        first,
+        // After a power cut the count of attempts may be that of before them.
+        doubtful: job.attempts > 1 || job.created_at < core.started_at,
     }
 }
 

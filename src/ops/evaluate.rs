@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::Arc,
     time::Instant,
 };
 
@@ -141,7 +142,7 @@ pub struct Outcome {
 /// When the index or the store fails.
 pub async fn ask_all(
     knowledge: &KnowledgeBase,
-    index: &Index,
+    index: &Arc<Index>,
     gate: &Gate,
     questions: &[LabelledQuestion],
     shape: Shape,

@@ -16,6 +16,9 @@ use crate::{
 /// Longest text that is kept of a message, in characters.
 pub const MAX_TEXT: usize = 40_000;
 
+/// An edit this long after a message that is not known is no new question.
+const OLD: std::time::Duration = std::time::Duration::from_hours(1);
+
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
@@ -34,7 +37,7 @@ pub enum Received {
 /// # Errors
 /// When the store refuses; the chat system then delivers the event again.
 pub async fn receive(core: &Core, inbound: Inbound) -> anyhow::Result<Received> {
-    let mut tx = core.db.write().await.context("open a transaction")?;
+    let mut tx = core.db.write_urgently().await.context("open a transaction")?;
     let received = match inbound {
         Inbound::Message(message) => take_message(core, &mut tx, message).await?,
         Inbound::Edited(message) => take_edit(core, &mut tx, message).await?,
@@ -64,6 +67,7 @@ pub async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> 
         direct,
         way_back,
         missed,
+        written_at: _,
         version,
     } = inbound;
     let now = core.clock.now();
@@ -139,10 +143,7 @@ fn readable(text: &str) -> String {
 async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow::Result<Received> {
     let now = core.clock.now();
     let known = store::messages::by_external_id(tx, &inbound.chat, &inbound.channel, &inbound.external_id).await?;
-    let Some(mut message) = known else {
-        // The edit was faster than the message, or the message is from before the bot came.
-        return take_message(core, tx, inbound).await;
-    };
+    let Some(mut message) = known else { return take_unknown_edit(core, tx, inbound).await };
     let id = message.id;
     if !store::inbox::accept(tx, &inbound.chat, &inbound.delivery_key, "edit", Some(id), now).await? {
         return Ok(Received::Duplicate(Some(id)));
@@ -151,15 +152,33 @@ async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow:
         return Ok(Received::Ignored);
     }
     let clean = redact(&readable(&inbound.text));
-    if !store::messages::edit(tx, id, &clean.text, inbound.version, now).await? {
+    let changed = store::messages::edit(tx, id, &clean.text, inbound.version, now).await?;
+    // A mention that was forgotten at first makes no other words, but calls all the same.
+    let called = inbound.addressed && store::messages::mark_addressed(tx, id, now).await?;
+    if !changed && !called {
         return Ok(Received::Ignored);
     }
-    message.revision += 1;
+    message.revision += i64::from(changed) + i64::from(called);
     if !clean.found.is_empty() {
         warn_of_secret(core, tx, &message, &clean.found).await?;
     }
     enqueue_response(core, tx, &message).await?;
     Ok(Received::Stored(id))
+}
+
+/// An edit of a message that is not stored. It was faster than the message, which then counts as it now stands; or the
+/// message is older than the bot, and changing it is no new question.
+async fn take_unknown_edit(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow::Result<Received> {
+    let age = inbound.version.zip(inbound.written_at).map_or(0, |(edited, written)| edited - written);
+    if age > i64::try_from(OLD.as_micros()).unwrap_or(i64::MAX) {
+        return Ok(Received::Ignored);
+    }
+    let again = InboundMessage { delivery_key: format!("{} applied", inbound.delivery_key), ..inbound.clone() };
+    match take_message(core, tx, inbound).await? {
+        // The message itself arrived at this very moment.
+        Received::Duplicate(Some(_)) => Box::pin(take_edit(core, tx, again)).await,
+        received => Ok(received),
+    }
 }
 
 /// Under which a deletion is remembered, so that a message that arrives after it is not taken.

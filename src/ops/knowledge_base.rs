@@ -11,6 +11,7 @@ use moka::sync::Cache;
 use regex::Regex;
 
 use crate::{
+    compute,
     domain::{
         embedding::{TextHash, TextVectors, Vectors},
         passage::PlacedPassage,
@@ -78,7 +79,9 @@ impl KnowledgeBase {
             .context("build the index")?
             .context("build the index")?;
         if index.embedded() == index.len() {
-            let cut = self.topical_cut(&index).await?;
+            let asked = Arc::new(index);
+            let cut = self.topical_cut(&asked).await?;
+            index = Arc::into_inner(asked).context("the index is still searched")?;
             index.set_topical_at(cut);
         }
         let index = Arc::new(index);
@@ -87,7 +90,7 @@ impl KnowledgeBase {
     }
 
     /// Asks the pages what they have nothing to say about, and so learns how near a stranger's question comes to them.
-    async fn topical_cut(&self, index: &Index) -> anyhow::Result<Option<f64>> {
+    async fn topical_cut(&self, index: &Arc<Index>) -> anyhow::Result<Option<f64>> {
         if self.embedder.is_none() || index.is_empty() {
             return Ok(None);
         }
@@ -255,12 +258,22 @@ impl KnowledgeBase {
     /// When the index or the store fails.
     pub async fn search(
         &self,
-        index: &Index,
+        index: &Arc<Index>,
         query: &Query,
         sources: &[&str],
         hidden: &BTreeSet<String>,
     ) -> anyhow::Result<Ranking> {
-        let shortlist = index.shortlist(query, sources, hidden)?;
+        // Ranking is milliseconds of pure computing: beside the runtime, so that events are taken in meanwhile.
+        let shortlist = {
+            let (index, query, hidden) = (Arc::clone(index), query.clone(), hidden.clone());
+            let sources: Vec<String> = sources.iter().map(|source| (*source).to_owned()).collect();
+            compute::run(move || {
+                let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+                index.shortlist(&query, &sources, &hidden)
+            })
+            .await
+            .context("find candidates")??
+        };
         let tokens = match &query.vectors {
             Some(vectors) if !vectors.tokens.is_empty() => {
                 let hashes: Vec<TextHash> = shortlist.numbers().map(|number| index.hash(number)).collect();
@@ -268,7 +281,8 @@ impl KnowledgeBase {
             }
             _ => HashMap::new(),
         };
-        Ok(index.rank(shortlist, query, &tokens))
+        let (index, query) = (Arc::clone(index), query.clone());
+        compute::run(move || index.rank(shortlist, &query, &tokens)).await.context("rank the candidates")
     }
 
     async fn token_vectors(&self, hashes: &[TextHash]) -> anyhow::Result<HashMap<TextHash, Arc<Vectors>>> {

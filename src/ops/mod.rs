@@ -27,7 +27,7 @@ use std::{
 
 use crate::{
     chat::Platform as ChatSystem,
-    clock::SharedClock,
+    clock::{SharedClock, Timestamp},
     config::Config,
     llm::Classifier,
     ops::{compose::Shape, knowledge_base::KnowledgeBase},
@@ -40,6 +40,8 @@ use crate::{
 pub struct Core {
     pub db: Db,
     pub clock: SharedClock,
+    /// When this process opened the store.
+    pub started_at: Timestamp,
     pub config: Arc<Config>,
     pub knowledge: KnowledgeBase,
     pub gate: Gate,

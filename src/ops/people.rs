@@ -140,6 +140,34 @@ pub fn code_in(text: &str) -> Option<String> {
     (rest.is_none() && first.eq_ignore_ascii_case("link") && fits).then_some(code)
 }
 
+/// Whose code it is that somebody sent: chat system and name, for them to see before anything is linked.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn holder(
+    core: &Core,
+    tx: &mut Tx,
+    message: &Message,
+    code: &str,
+) -> store::Result<Result<(String, String), UserError>> {
+    let known = store::people::holder_of_code(tx, code, core.clock.now()).await?;
+    let Some((chat, id)) = known else {
+        return Ok(Err(UserError::new(
+            "I do not know that code, or it has run out.",
+            "Ask for a new one with `link`.",
+        )));
+    };
+    // In one workspace a person has one account: whoever offers a code there is somebody else.
+    if chat == message.place.chat {
+        return Ok(Err(UserError::new(
+            "The code is for your other account.",
+            "Send it to me from there, on the other chat system.",
+        )));
+    }
+    let name = store::people::identity(tx, &chat, &id).await?.map(|identity| identity.display_name);
+    Ok(Ok((chat, name.filter(|name| !name.is_empty()).unwrap_or(id))))
+}
+
 /// Links the identity that wrote `message` to the one the code was given to. Says what came of it.
 ///
 /// # Errors
@@ -150,32 +178,30 @@ pub async fn redeem(
     message: &Message,
     code: &str,
 ) -> store::Result<Result<String, UserError>> {
-    let now = core.clock.now();
-    let (chat, external_id) = (message.place.chat.as_str(), message.author.as_str());
-    let Some((first_chat, first_id)) = store::people::redeem_code(tx, code, now).await? else {
-        return Ok(Err(UserError::new(
-            "I do not know that code, or it has run out.",
-            "Ask for a new one with `link`.",
-        )));
+    let (first_chat, name) = match holder(core, tx, message, code).await? {
+        Ok(holder) => holder,
+        Err(refused) => return Ok(Err(refused)),
     };
-    if (first_chat.as_str(), first_id.as_str()) == (chat, external_id) {
-        return Ok(Err(UserError::new("The code is for your other account.", "Send it to me from there.")));
+    let now = core.clock.now();
+    let first = store::people::holder_of_code(tx, code, now).await?;
+    let Some((_, first_id)) = first else {
+        return Ok(Err(UserError::new("The code has run out.", "Ask for a new one with `link`.")));
+    };
+    if !store::people::use_code_up(tx, code).await? {
+        return Ok(Err(UserError::new("The code was used already.", "Ask for a new one with `link`.")));
     }
+    let (chat, external_id) = (message.place.chat.as_str(), message.author.as_str());
     // Whom the files name stands for both; else the first identity does, or whoever stood for it already.
     let (identity, owner) = if core.config.member_of(chat, external_id).is_some() {
-        ((first_chat.clone(), first_id.clone()), (chat.to_owned(), external_id.to_owned()))
+        ((first_chat.clone(), first_id), (chat.to_owned(), external_id.to_owned()))
     } else {
         let owner = store::people::owner(tx, &first_chat, &first_id).await?;
-        ((chat.to_owned(), external_id.to_owned()), owner.unwrap_or((first_chat.clone(), first_id.clone())))
+        ((chat.to_owned(), external_id.to_owned()), owner.unwrap_or((first_chat.clone(), first_id)))
     };
     store::people::link(tx, (&identity.0, &identity.1), (&owner.0, &owner.1), "code", now).await?;
     adopt(core, tx, (&identity.0, &identity.1)).await?;
     info!(message.id = %message.id, "Two identities were linked by a code.");
-    let name = store::people::identity(tx, &first_chat, &first_id).await?.map(|identity| identity.display_name);
-    Ok(Ok(match name.filter(|name| !name.is_empty()) {
-        Some(name) => format!("Done: I know now that you are also {} on {first_chat}.", super::compose::escape(&name)),
-        None => format!("Done: I know now which account on {first_chat} is yours too."),
-    }))
+    Ok(Ok(format!("Done: I know now that you are also {} on {first_chat}.", super::compose::escape(&name))))
 }
 
 /// What was done under the identity alone becomes the doing of the person it was linked to.
@@ -193,8 +219,8 @@ pub async fn refresh_groups(core: &Core, chat: &str) -> anyhow::Result<()> {
     let Some(system) = core.chats.get(chat) else { return Ok(()) };
     for group in core.config.groups_of(chat) {
         match system.group(&group).await {
-            Ok(members) if members.is_empty() => {}
-            Ok(members) => {
+            Ok(None) => {}
+            Ok(Some(members)) => {
                 let mut tx = core.db.write().await.context("open a transaction")?;
                 store::people::set_members_of(&mut tx, chat, &group, &members).await.context("store a group")?;
                 core.db.commit(tx).await.context("commit a group")?;

@@ -135,7 +135,7 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
     }
 }
 
-/// Links two identities by a code, in place of an answer.
+/// Offers to link two identities by a code, in place of an answer.
 async fn link(core: &Core, message: Message, code: &str) -> anyhow::Result<()> {
     let situation = assess(core, message).await?;
     let mut tx = core.db.write().await.context("open a transaction")?;
@@ -143,11 +143,14 @@ async fn link(core: &Core, message: Message, code: &str) -> anyhow::Result<()> {
     if !store::inbox::decide(&mut tx, &decision(core, &situation, "linked", detail)).await? {
         return Ok(());
     }
-    let said = match people::redeem(core, &mut tx, &situation.message, code).await? {
-        Ok(text) => text,
-        Err(error) => error.to_string(),
+    let card = match people::holder(core, &mut tx, &situation.message, code).await? {
+        Ok((chat, name)) => {
+            let id = action(core, &mut tx, "link", situation.message.id.uuid(), Some(code)).await?;
+            cards::confirm_link(&chat, &name, id)
+        }
+        Err(refused) => Card::text(refused.to_string()),
     };
-    deliver::say(core, &mut tx, &situation.message, None, None, &Card::text(said)).await?;
+    deliver::say(core, &mut tx, &situation.message, None, None, &card).await?;
     core.db.commit(tx).await.context("commit the link")
 }
 
@@ -166,6 +169,12 @@ async fn load(core: &Core, job: &work::Respond) -> anyhow::Result<Option<Message
         Some(decision) => job.platform.is_some() && decision.outcome == ASKED_PLATFORM,
     };
     Ok(open.then_some(message))
+}
+
+/// Is the message still there as it was read? It is held until the transaction ends, so that a deletion comes after.
+async fn still_stands(tx: &mut Tx, message: &Message) -> anyhow::Result<bool> {
+    let now = store::messages::hold(tx, message.id).await.context("hold the message")?;
+    Ok(now.is_some_and(|now| now.deleted_at.is_none() && now.revision == message.revision))
 }
 
 async fn assess(core: &Core, message: Message) -> anyhow::Result<Situation> {
@@ -341,6 +350,9 @@ async fn conclude(
     card: Option<Card>,
 ) -> anyhow::Result<()> {
     let mut tx = core.db.write().await.context("open a transaction")?;
+    if !still_stands(&mut tx, &situation.message).await? {
+        return Ok(());
+    }
     if !store::inbox::decide(&mut tx, &decision(core, situation, outcome, detail)).await? {
         return Ok(());
     }
@@ -375,6 +387,9 @@ async fn note_feedback(core: &Core, situation: &Situation, kind: &str, say_so: b
     let message = &situation.message;
     let platform = situation.platform.clone().or_else(|| only_platform(core));
     let mut tx = core.db.write().await.context("open a transaction")?;
+    if !still_stands(&mut tx, message).await? {
+        return Ok(());
+    }
     let detail = json!({ "reason": "kept as feedback for the platform's owner", "feedback": kind });
     if !store::inbox::decide(&mut tx, &decision(core, situation, "recorded", detail)).await? {
         return Ok(());
@@ -489,6 +504,9 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
 
 async fn ask_platform(core: &Core, situation: &Situation, platforms: &[Arc<Platform>]) -> anyhow::Result<()> {
     let mut tx = core.db.write().await.context("open a transaction")?;
+    if !still_stands(&mut tx, &situation.message).await? {
+        return Ok(());
+    }
     let detail = json!({ "reason": "several platforms could be meant" });
     if !store::inbox::decide(&mut tx, &decision(core, situation, ASKED_PLATFORM, detail)).await? {
         return Ok(());
@@ -594,6 +612,9 @@ async fn settle(
     }
     let now = core.clock.now();
     let mut tx = core.db.write().await.context("open a transaction")?;
+    if !still_stands(&mut tx, message).await? {
+        return Ok(());
+    }
     let detail = json!({ "verdict": draft.verdict.id(), "answer_mode": draft.mode.id(), "search": trace });
     if !store::inbox::decide(&mut tx, &decision(core, situation, draft.verdict.id(), detail)).await? {
         return Ok(());

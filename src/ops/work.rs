@@ -56,6 +56,19 @@ pub struct Furnish {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CatchUp {
     pub chat: String,
+    /// Where reading begins, as it was when the connection was made.
+    #[serde(default)]
+    pub since: Vec<Since>,
+}
+
+/// A conversation and the newest message of it that was known.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Since {
+    pub channel: String,
+    /// The chat system's id of the thread's first message, for a thread.
+    #[serde(default)]
+    pub thread: Option<String>,
+    pub after: String,
 }
 
 pub const LOOK_UP: &str = "look_up";

@@ -113,6 +113,7 @@ fn message(
         direct,
         way_back: None,
         missed: None,
+        written_at: micros(ts),
         version: version(message),
     })
 }
@@ -219,7 +220,8 @@ pub fn command(fields: &BTreeMap<String, String>) -> Interaction {
         author: Author { id: get("user_id").to_owned(), ..Author::default() },
         verb: verb.to_owned(),
         text: readable(rest, "").0,
-        direct: get("channel_name") == "directmessage" || get("channel_id").starts_with('D'),
+        // A direct message may be one between two people: the bot's own is not told from it.
+        direct: false,
         way_back: WayBack { handle: get("response_url").to_owned(), lifetime: WAY_BACK },
     };
     Interaction::Command { command: Box::new(command), trigger: get("trigger_id").to_owned(), needs_place: false }
@@ -314,7 +316,7 @@ fn shortcut(payload: &Json, author: Author, trigger: String) -> Interaction {
         author,
         verb: verb.to_owned(),
         text: about,
-        direct: channel.is_empty() || channel.starts_with('D'),
+        direct: channel.is_empty(),
         way_back: WayBack { handle: handle.to_owned(), lifetime },
     };
     Interaction::Command { needs_place: channel.is_empty(), command: Box::new(command), trigger }

@@ -37,7 +37,8 @@ use crate::{
 const MAX_BODY: usize = 512 * 1024;
 /// How long the store may take before Slack is left to deliver again.
 const PATIENCE: Duration = Duration::from_millis(2500);
-const RECONNECT_SECONDS: u64 = 2;
+/// Opening a connection is in the tier of the fewest calls a minute.
+const RECONNECT_SECONDS: u64 = 10;
 const PING_SECONDS: u64 = 10;
 
 /// What is answered to Slack: that the event is taken, and perhaps something to show.
@@ -53,7 +54,7 @@ struct Desk {
 impl Desk {
     async fn event(&self, payload: &Json) -> Acknowledged {
         // Without the own id the event's own authorization serves, so a slow Slack does not delay the answer to it.
-        let me = self.slack.me.get().map(String::as_str);
+        let me = self.slack.me.get().map(|me| me.user.as_str());
         let Some(inbound) = decode::event(payload, me) else { return Ok(None) };
         intake::receive(&self.core, inbound).await?;
         Ok(None)
@@ -303,6 +304,13 @@ impl SlackSocketModeClientListener for Listener {
 }
 
 // Signed requests
+
+/// With signed requests there is no connection to be made anew: what was missed is looked for at the start.
+pub async fn look_back(core: Arc<Core>) {
+    if let Err(error) = catch_up::soon(&core, NAME).await {
+        error!(error = format!("{error:#}"), "The look for missed messages was not planned.");
+    }
+}
 
 /// The addresses that Slack calls, for the web server.
 pub fn webhooks(core: &Arc<Core>, slack: &Arc<Slack>) -> Vec<Webhook> {

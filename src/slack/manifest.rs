@@ -6,12 +6,13 @@ use super::decode::{MESSAGE_SHORTCUT, SHORTCUT_ASK, SHORTCUT_FEEDBACK};
 use crate::config::{Server, server::SlackTransport};
 
 /// What the bot token must be allowed, each with what it is for.
-pub const SCOPES: [&str; 17] = [
+pub const SCOPES: [&str; 18] = [
     "app_mentions:read", // hears when it is mentioned
     "assistant:write",   // the assistant pane: prompts to begin with
     "channels:history",  // reads channels it is in, and what it missed there
     "channels:read",     // `check`: is it in the channel?
     "chat:write",        // answers
+    "chat:write.public", // shares an answer in a public channel that it was not invited to
     "commands",          // the command and the shortcuts
     "groups:history",    // the same for private channels
     "groups:read",

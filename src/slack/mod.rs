@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
 
-pub use listen::{run, webhooks};
+pub use listen::{look_back, run, webhooks};
 
 use crate::{
     chat::{
@@ -27,15 +27,24 @@ pub const NAME: &str = "slack";
 /// Type of the metadata that every message of the bot carries: the job that posted it.
 const METADATA: &str = "stationmaster_message";
 /// Messages looked through for one that may have been posted before.
-const LOOK_BACK: usize = 100;
+const LOOK_BACK: usize = 1000;
+/// Our clock and Slack's may differ by this much, in seconds.
+const CLOCKS_DIFFER: u64 = 60;
 
 /// Slack as a chat system.
 #[derive(Debug)]
 pub struct Slack {
     client: Client,
     settings: Settings,
-    /// The bot's own user id.
-    me: OnceCell<String>,
+    /// Who the bot is.
+    me: OnceCell<Me>,
+}
+
+/// The bot's own user and workspace.
+#[derive(Debug)]
+struct Me {
+    user: String,
+    team: String,
 }
 
 impl Slack {
@@ -46,14 +55,14 @@ impl Slack {
         Ok(Arc::new(Self { client, settings: settings.clone(), me: OnceCell::new() }))
     }
 
-    /// The bot's own user id, asked for once.
-    async fn me(&self) -> Result<&str, PostError> {
+    /// Who the bot is, asked for once.
+    async fn me(&self) -> Result<&Me, PostError> {
         let found = self.me.get_or_try_init(|| async {
             let (who, _) = self.client.who_am_i().await?;
-            let id = who["user_id"].as_str().filter(|id| !id.is_empty());
-            id.map(str::to_owned).ok_or_else(|| PostError::later("it did not say who the bot is"))
+            let me = Me { user: text(&who["user_id"]), team: text(&who["team_id"]) };
+            if me.user.is_empty() { Err(PostError::later("it did not say who the bot is")) } else { Ok(me) }
         });
-        found.await.map(String::as_str)
+        found.await
     }
 
     async fn deliver(&self, job: JobId, outbound: &Outbound) -> Result<String, PostError> {
@@ -131,12 +140,6 @@ impl Slack {
             body["thread_ts"] = json!(thread);
         }
         let answer = match self.client.call("chat.postMessage", &body).await {
-            // Whoever asked has taken the question back meanwhile, or Slack has lost it: say it in the channel.
-            Err(PostError::Never(reason)) if thread.is_some() && reason.contains("thread") => {
-                body["thread_ts"] = Json::Null;
-                body.as_object_mut().map(|body| body.remove("thread_ts"));
-                self.client.call("chat.postMessage", &body).await?
-            }
             // A block that Slack does not take must not keep the words from being said.
             Err(PostError::Never(reason)) if reason.starts_with("invalid_blocks") => {
                 tracing::error!(reason, "Slack refused blocks; the message is sent as text.");
@@ -149,53 +152,66 @@ impl Slack {
         ts.map(str::to_owned).ok_or_else(|| PostError::later("it did not say where the message stands"))
     }
 
+    /// Looks for a message of this job among those written since the job was made.
     async fn find(&self, job: JobId, channel: &str, thread: Option<&str>) -> Result<Option<String>, PostError> {
-        let mut arguments = vec![
-            ("channel", channel.to_owned()),
-            ("include_all_metadata", "true".to_owned()),
-            ("limit", LOOK_BACK.to_string()),
-        ];
-        let method = match thread {
-            Some(thread) => {
-                arguments.push(("ts", thread.to_owned()));
-                "conversations.replies"
-            }
-            None => "conversations.history",
-        };
-        let answer = match self.client.read(method, &arguments).await {
-            Err(PostError::Never(reason)) if reason.starts_with("thread_not_found") => return Ok(None),
-            answer => answer?,
-        };
+        let mut arguments = vec![("include_all_metadata", "true".to_owned())];
+        if let Some((seconds, _)) = job.uuid().get_timestamp().map(|stamp| stamp.to_unix()) {
+            arguments.push(("oldest", format!("{}.000000", seconds.saturating_sub(CLOCKS_DIFFER))));
+        }
         let job = job.to_string();
-        let messages = answer["messages"].as_array().into_iter().flatten();
+        let messages = match self.pages(channel, thread, arguments, LOOK_BACK).await {
+            Err(PostError::Never(reason)) if reason.starts_with("thread_not_found") => return Ok(None),
+            messages => messages?,
+        };
         let posted = messages.into_iter().find(|message| {
             message["metadata"]["event_type"] == METADATA && message["metadata"]["event_payload"]["job"] == job.as_str()
         });
-        Ok(posted.and_then(|message| message["ts"].as_str()).map(str::to_owned))
+        Ok(posted.and_then(|message| message["ts"].as_str().map(str::to_owned)))
     }
 
-    async fn read_history(&self, channel: &str, after: &str, limit: usize) -> Result<Vec<InboundMessage>, PostError> {
-        let me = self.me().await?.to_owned();
+    /// Messages of a channel, or of a thread, as Slack pages them.
+    async fn pages(
+        &self,
+        channel: &str,
+        thread: Option<&str>,
+        arguments: Vec<(&'static str, String)>,
+        limit: usize,
+    ) -> Result<Vec<Json>, PostError> {
+        let method = if thread.is_some() { "conversations.replies" } else { "conversations.history" };
         let mut found = Vec::new();
         let mut cursor = String::new();
         loop {
-            let mut arguments =
-                vec![("channel", channel.to_owned()), ("oldest", after.to_owned()), ("limit", "100".to_owned())];
+            let mut arguments = arguments.clone();
+            arguments.extend([("channel", channel.to_owned()), ("limit", "100".to_owned())]);
+            arguments.extend(thread.map(|thread| ("ts", thread.to_owned())));
             if !cursor.is_empty() {
                 arguments.push(("cursor", cursor));
             }
-            let answer = self.client.read("conversations.history", &arguments).await?;
-            let messages = answer["messages"].as_array().cloned().unwrap_or_default();
-            found.extend(messages.iter().filter_map(|message| decode::missed(channel, message, &me)));
+            let answer = self.client.read(method, &arguments).await?;
+            found.extend(answer["messages"].as_array().cloned().unwrap_or_default());
             cursor = text(&answer["response_metadata"]["next_cursor"]);
             if cursor.is_empty() || found.len() >= limit {
-                break;
+                return Ok(found);
             }
         }
+    }
+
+    async fn read_history(
+        &self,
+        channel: &str,
+        thread: Option<&str>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<InboundMessage>, PostError> {
+        let me = self.me().await?.user.clone();
+        let messages = self.pages(channel, thread, vec![("oldest", after.to_owned())], limit).await?;
+        let mut found: Vec<InboundMessage> =
+            messages.iter().filter_map(|message| decode::missed(channel, message, &me)).collect();
+        // A channel's page holds replies only where they were shown in the channel too; a thread's begins with its root.
         found.retain(|message| message.external_id.as_str() > after);
-        found.truncate(limit);
-        found.reverse();
-        Ok(found)
+        found.sort_by(|a, b| a.external_id.cmp(&b.external_id));
+        let spare = found.len().saturating_sub(limit);
+        Ok(found.split_off(spare))
     }
 
     async fn look_at(&self, channels: &[(String, String)]) -> Result<Vec<Finding>, PostError> {
@@ -324,6 +340,7 @@ impl Platform for Slack {
 
     fn profile<'a>(&'a self, person: &'a str) -> ChatFuture<'a, Option<Profile>> {
         Box::pin(async move {
+            let me = self.me().await?;
             let answer = match self.client.read("users.info", &[("user", person.to_owned())]).await {
                 Err(PostError::Never(reason)) if reason.starts_with("user_not_found") => return Ok(None),
                 answer => answer?,
@@ -331,21 +348,29 @@ impl Platform for Slack {
             let (user, profile) = (&answer["user"], &answer["user"]["profile"]);
             let names = [&profile["display_name"], &profile["real_name"], &user["real_name"], &user["name"]];
             let name = names.into_iter().filter_map(Json::as_str).find(|name| !name.trim().is_empty());
-            let guest = user["is_restricted"] == true || user["is_stranger"] == true;
-            let email = profile["email"].as_str().filter(|_| !guest).map(str::to_owned);
+            // Another company's administrators decide on the addresses of its people.
+            let own = user["team_id"].as_str().is_none_or(|team| team == me.team);
+            let verified = own && user["is_stranger"] != true && user["is_email_confirmed"] != false;
+            let email = profile["email"].as_str().filter(|_| verified).map(str::to_owned);
             Ok(Some(Profile { name: name.unwrap_or_default().to_owned(), email }))
         })
     }
 
-    fn history<'a>(&'a self, channel: &'a str, after: &'a str, limit: usize) -> ChatFuture<'a, Vec<InboundMessage>> {
-        Box::pin(self.read_history(channel, after, limit))
+    fn history<'a>(
+        &'a self,
+        channel: &'a str,
+        thread: Option<&'a str>,
+        after: &'a str,
+        limit: usize,
+    ) -> ChatFuture<'a, Vec<InboundMessage>> {
+        Box::pin(self.read_history(channel, thread, after, limit))
     }
 
-    fn group<'a>(&'a self, group: &'a str) -> ChatFuture<'a, Vec<String>> {
+    fn group<'a>(&'a self, group: &'a str) -> ChatFuture<'a, Option<Vec<String>>> {
         Box::pin(async move {
             let answer = self.client.read("usergroups.users.list", &[("usergroup", group.to_owned())]).await?;
             let users = answer["users"].as_array().cloned().unwrap_or_default();
-            Ok(users.iter().filter_map(|user| user.as_str().map(str::to_owned)).collect())
+            Ok(Some(users.iter().filter_map(|user| user.as_str().map(str::to_owned)).collect()))
         })
     }
 

@@ -13,14 +13,14 @@ pub const SQLITE_BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// `{skip_locked}`: workers pass over rows another worker is claiming. SQLite has one writer, so there are none.
 const SKIP_LOCKED: (&str, &str) = ("", "FOR UPDATE SKIP LOCKED");
 
+/// `{for_update}`: rows that nobody else may change until the transaction ends. SQLite's writer is alone anyway.
+const FOR_UPDATE: (&str, &str) = ("", "FOR UPDATE");
+
 /// Puts the engine's words where the text names a difference.
 pub fn render(sql: &str, dialect: Dialect) -> String {
-    let (sqlite, postgres) = SKIP_LOCKED;
-    sql.replace(
-        "{skip_locked}",
-        match dialect {
-            Dialect::Sqlite => sqlite,
-            Dialect::Postgres => postgres,
-        },
-    )
+    let words = |(sqlite, postgres): (&'static str, &'static str)| match dialect {
+        Dialect::Sqlite => sqlite,
+        Dialect::Postgres => postgres,
+    };
+    sql.replace("{skip_locked}", words(SKIP_LOCKED)).replace("{for_update}", words(FOR_UPDATE))
 }

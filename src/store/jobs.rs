@@ -156,7 +156,8 @@ pub async fn retry(tx: &mut Tx, id: JobId, owner: Uuid, run_at: Timestamp, error
 /// When the database refuses.
 pub async fn bury(tx: &mut Tx, id: JobId, owner: Uuid, now: Timestamp, error: &str) -> Result<bool> {
     let rows = sql!(
-        "UPDATE jobs SET state = 'dead', settled_at = $3, last_error = $4, lease_owner = NULL, lease_until = NULL
+        "UPDATE jobs SET state = 'dead', settled_at = $3, last_error = $4, lease_owner = NULL, lease_until = NULL,
+             dedupe = NULL
          WHERE id = $1 AND lease_owner = $2 AND state = 'leased'"
     )
     .bind(id)

@@ -371,22 +371,105 @@ pub async fn newest_from_people(tx: &mut Tx) -> Result<Option<Message>> {
         .transpose()
 }
 
-/// The newest message of people in a channel that the bot has stored, by the chat system's clock as far as ids tell it.
+/// The chat system's id of the newest message of people in a channel that is stored. Ids grow with time.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn newest_in_channel(tx: &mut Tx, chat: &str, channel: &str) -> Result<Option<Message>> {
-    sql!(
-        "SELECT * FROM messages WHERE chat = $1 AND channel = $2 AND NOT from_bot AND NOT command
+pub async fn newest_in_channel(tx: &mut Tx, chat: &str, channel: &str) -> Result<Option<String>> {
+    let row = sql!(
+        "SELECT external_id FROM messages WHERE chat = $1 AND channel = $2 AND NOT from_bot AND NOT command
          ORDER BY LENGTH(external_id) DESC, external_id DESC LIMIT 1"
     )
     .bind(chat)
     .bind(channel)
     .optional(tx)
+    .await?;
+    row.map(|row| row.get("external_id")).transpose()
+}
+
+/// As [`newest_in_channel`], among the replies of a thread.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn newest_in_thread(tx: &mut Tx, chat: &str, channel: &str, thread: &str) -> Result<Option<String>> {
+    let row = sql!(
+        "SELECT external_id FROM messages
+         WHERE chat = $1 AND channel = $2 AND thread = $3 AND NOT from_bot AND NOT command
+         ORDER BY LENGTH(external_id) DESC, external_id DESC LIMIT 1"
+    )
+    .bind(chat)
+    .bind(channel)
+    .bind(thread)
+    .optional(tx)
+    .await?;
+    row.map(|row| row.get("external_id")).transpose()
+}
+
+/// Threads in which the bot spoke lately, newest first, as channel and first message.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn live_threads(tx: &mut Tx, chat: &str, since: Timestamp, limit: u32) -> Result<Vec<(String, String)>> {
+    let rows = sql!(
+        "SELECT channel, thread, MAX(created_at) AS newest FROM messages
+         WHERE chat = $1 AND from_bot AND thread IS NOT NULL AND posted_at >= $2 AND private_to IS NULL
+         GROUP BY channel, thread ORDER BY newest DESC LIMIT $3"
+    )
+    .bind(chat)
+    .bind(since)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    rows.iter().map(|row| Ok((row.get("channel")?, row.get("thread")?))).collect()
+}
+
+/// Channels of direct messages in which something was said lately, newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn direct_channels(tx: &mut Tx, chat: &str, since: Timestamp, limit: u32) -> Result<Vec<String>> {
+    let rows = sql!(
+        "SELECT channel, MAX(created_at) AS newest FROM messages
+         WHERE chat = $1 AND direct AND NOT from_bot AND NOT command AND created_at >= $2
+         GROUP BY channel ORDER BY newest DESC LIMIT $3"
+    )
+    .bind(chat)
+    .bind(since)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    rows.iter().map(|row| row.get("channel")).collect()
+}
+
+/// How many messages of the bot stand in a thread.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn said_in_thread(tx: &mut Tx, chat: &str, channel: &str, thread: &str) -> Result<i64> {
+    sql!(
+        "SELECT COUNT(*) AS said FROM messages
+         WHERE chat = $1 AND channel = $2 AND thread = $3 AND from_bot AND posted_at IS NOT NULL"
+    )
+    .bind(chat)
+    .bind(channel)
+    .bind(thread)
+    .one(tx)
     .await?
-    .as_ref()
-    .map(Message::from_row)
-    .transpose()
+    .get("said")
+}
+
+/// A message, held until the transaction ends: nobody changes it meanwhile.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hold(tx: &mut Tx, id: MessageId) -> Result<Option<Message>> {
+    sql!("SELECT * FROM messages WHERE id = $1 {for_update}")
+        .bind(id)
+        .optional(tx)
+        .await?
+        .as_ref()
+        .map(Message::from_row)
+        .transpose()
 }
 
 /// The newest message of one identity in a channel.

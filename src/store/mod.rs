@@ -13,7 +13,7 @@ pub mod ratings;
 pub mod requests;
 pub mod types;
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use sqlx::{
@@ -22,7 +22,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
 pub use types::{Query, Row, Sql, Value};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -43,17 +43,42 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub struct Db {
     engine: Engine,
-    signal: std::sync::Arc<Notify>,
+    signal: Arc<Notify>,
 }
 
 #[derive(Debug, Clone)]
 enum Engine {
-    /// One connection writes, a pool reads.
+    /// One connection writes at a time, a pool reads. What somebody waits for goes before the rest, and is on the disk
+    /// when it is committed; the rest may be redone after a power cut, and is written faster for it.
     Sqlite {
+        urgent: SqlitePool,
         write: SqlitePool,
         read: SqlitePool,
+        turns: Turns,
     },
     Postgres(PgPool),
+}
+
+/// Whose turn it is to write: at most one of the patient stands in the queue, so the urgent pass all others.
+#[derive(Debug, Clone)]
+struct Turns {
+    pen: Arc<Semaphore>,
+    patient: Arc<Mutex<()>>,
+}
+
+impl Turns {
+    fn new() -> Self {
+        Self { pen: Arc::new(Semaphore::new(1)), patient: Arc::default() }
+    }
+
+    async fn urgent(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.pen).acquire_owned().await.expect("the pen is never taken away")
+    }
+
+    async fn patient(&self) -> OwnedSemaphorePermit {
+        let _first = self.patient.lock().await;
+        self.urgent().await
+    }
 }
 
 impl Db {
@@ -69,7 +94,7 @@ impl Db {
         } else {
             anyhow::bail!("open the store: the URL starts with neither `sqlite:` nor `postgres:`");
         };
-        Ok(Self { engine, signal: std::sync::Arc::new(Notify::new()) })
+        Ok(Self { engine, signal: Arc::new(Notify::new()) })
     }
 
     async fn open_sqlite(path: &str) -> anyhow::Result<Engine> {
@@ -86,14 +111,16 @@ impl Db {
             .foreign_keys(true)
             .pragma("mmap_size", "268435456")
             .disable_statement_logging();
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await
-            .with_context(|| format!("open the SQLite store {path}"))?;
-        SQLITE_MIGRATIONS.run(&write).await.context("migrate the SQLite store")?;
+        let one = || SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let urgent =
+            one().connect_with(options.clone()).await.with_context(|| format!("open the SQLite store {path}"))?;
+        SQLITE_MIGRATIONS.run(&urgent).await.context("migrate the SQLite store")?;
+        let write = if memory {
+            urgent.clone()
+        } else {
+            let options = options.clone().synchronous(SqliteSynchronous::Normal);
+            one().connect_with(options).await.context("open the SQLite store for writing")?
+        };
         let read = if memory {
             write.clone()
         } else {
@@ -103,7 +130,7 @@ impl Db {
                 .await
                 .context("open the SQLite store for reading")?
         };
-        Ok(Engine::Sqlite { write, read })
+        Ok(Engine::Sqlite { urgent, write, read, turns: Turns::new() })
     }
 
     async fn open_postgres(url: &str) -> anyhow::Result<Engine> {
@@ -128,13 +155,30 @@ impl Db {
         }
     }
 
-    /// A transaction that writes. On SQLite it holds the one write connection until it ends.
+    /// A transaction that writes. On SQLite nobody else writes until it ends.
     ///
     /// # Errors
     /// When no connection can be had.
     pub async fn write(&self) -> Result<Tx> {
         Ok(match &self.engine {
-            Engine::Sqlite { write, .. } => Tx::Sqlite(write.begin_with(dialect::SQLITE_BEGIN_WRITE).await?),
+            Engine::Sqlite { write, turns, .. } => {
+                let turn = turns.patient().await;
+                Tx::Sqlite(write.begin_with(dialect::SQLITE_BEGIN_WRITE).await?, Some(turn))
+            }
+            Engine::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// As [`Self::write`], before all others: for what a chat system waits to hear of.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn write_urgently(&self) -> Result<Tx> {
+        Ok(match &self.engine {
+            Engine::Sqlite { urgent, turns, .. } => {
+                let turn = turns.urgent().await;
+                Tx::Sqlite(urgent.begin_with(dialect::SQLITE_BEGIN_WRITE).await?, Some(turn))
+            }
             Engine::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -145,7 +189,7 @@ impl Db {
     /// When no connection can be had.
     pub async fn read(&self) -> Result<Tx> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
+            Engine::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?, None),
             Engine::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -162,7 +206,10 @@ impl Db {
     /// When the database refuses the commit; nothing of the transaction is then kept.
     pub async fn commit(&self, tx: Tx) -> Result<()> {
         match tx {
-            Tx::Sqlite(tx) => tx.commit().await?,
+            Tx::Sqlite(tx, turn) => {
+                tx.commit().await?;
+                drop(turn);
+            }
             Tx::Postgres(tx) => tx.commit().await?,
         }
         self.signal.notify_waiters();
@@ -172,9 +219,10 @@ impl Db {
     /// Closes every connection.
     pub async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { write, read } => {
+            Engine::Sqlite { urgent, write, read, turns: _ } => {
                 read.close().await;
                 write.close().await;
+                urgent.close().await;
             }
             Engine::Postgres(pool) => pool.close().await,
         }
@@ -201,6 +249,6 @@ impl Db {
 /// An open transaction on either engine; rolled back when dropped.
 #[derive(Debug)]
 pub enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, Option<OwnedSemaphorePermit>),
     Postgres(Transaction<'static, Postgres>),
 }

@@ -176,17 +176,25 @@ pub async fn offer_code(tx: &mut Tx, code: &str, chat: &str, external_id: &str, 
     Ok(())
 }
 
-/// Uses a code up: the identity it was given to, unless it ran out or never was.
+/// The identity a code was given to, unless it ran out or never was.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn redeem_code(tx: &mut Tx, code: &str, now: Timestamp) -> Result<Option<(String, String)>> {
-    let row = sql!("DELETE FROM link_codes WHERE code = $1 AND expires_at >= $2 RETURNING chat, external_id")
+pub async fn holder_of_code(tx: &mut Tx, code: &str, now: Timestamp) -> Result<Option<(String, String)>> {
+    let row = sql!("SELECT chat, external_id FROM link_codes WHERE code = $1 AND expires_at >= $2")
         .bind(code)
         .bind(now)
         .optional(tx)
         .await?;
     row.map(|row| Ok((row.get("chat")?, row.get("external_id")?))).transpose()
+}
+
+/// Uses a code up. `false` when somebody was faster.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn use_code_up(tx: &mut Tx, code: &str) -> Result<bool> {
+    Ok(sql!("DELETE FROM link_codes WHERE code = $1").bind(code).execute(tx).await? == 1)
 }
 
 /// Replaces the groups of one identity.

@@ -145,7 +145,7 @@ impl Query {
     /// What the database says.
     pub async fn execute(self, tx: &mut Tx) -> Result<u64> {
         Ok(match tx {
-            Tx::Sqlite(tx) => self.sqlite().execute(&mut **tx).await?.rows_affected(),
+            Tx::Sqlite(tx, _) => self.sqlite().execute(&mut **tx).await?.rows_affected(),
             Tx::Postgres(tx) => self.postgres().execute(&mut **tx).await?.rows_affected(),
         })
     }
@@ -154,7 +154,7 @@ impl Query {
     /// What the database says.
     pub async fn all(self, tx: &mut Tx) -> Result<Vec<Row>> {
         Ok(match tx {
-            Tx::Sqlite(tx) => self.sqlite().fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect(),
+            Tx::Sqlite(tx, _) => self.sqlite().fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect(),
             Tx::Postgres(tx) => self.postgres().fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect(),
         })
     }
@@ -163,7 +163,7 @@ impl Query {
     /// What the database says.
     pub async fn optional(self, tx: &mut Tx) -> Result<Option<Row>> {
         Ok(match tx {
-            Tx::Sqlite(tx) => self.sqlite().fetch_optional(&mut **tx).await?.map(Row::Sqlite),
+            Tx::Sqlite(tx, _) => self.sqlite().fetch_optional(&mut **tx).await?.map(Row::Sqlite),
             Tx::Postgres(tx) => self.postgres().fetch_optional(&mut **tx).await?.map(Row::Postgres),
         })
     }
@@ -172,7 +172,7 @@ impl Query {
     /// What the database says; also when there is no row.
     pub async fn one(self, tx: &mut Tx) -> Result<Row> {
         Ok(match tx {
-            Tx::Sqlite(tx) => Row::Sqlite(self.sqlite().fetch_one(&mut **tx).await?),
+            Tx::Sqlite(tx, _) => Row::Sqlite(self.sqlite().fetch_one(&mut **tx).await?),
             Tx::Postgres(tx) => Row::Postgres(self.postgres().fetch_one(&mut **tx).await?),
         })
     }

@@ -81,9 +81,10 @@ fn doors_open_one_way() {
     doors.insert("chat", base.to_vec());
     doors.insert("store", base.to_vec());
     doors.insert("retrieval", base.to_vec());
-    doors.insert("llm", [&base[..], &["config"]].concat());
+    doors.insert("compute", vec![]);
+    doors.insert("llm", [&base[..], &["config", "compute"]].concat());
     doors.insert("knowledge", [&base[..], &["config"]].concat());
-    doors.insert("ops", [&base[..], &below_ops[..], &["config"]].concat());
+    doors.insert("ops", [&base[..], &below_ops[..], &["config", "compute"]].concat());
     doors.insert("jobs", [&base[..], &["ops", "store"]].concat());
     doors.insert("console", [&base[..], &["chat", "config", "store", "ops"]].concat());
     doors.insert("slack", [&base[..], &["chat", "config", "ops"]].concat());

@@ -539,7 +539,8 @@ impl Stage {
                 let _ = writeln!(out, "    feedback by {}: {}", feedback.person, feedback.kind);
             }
         }
-        out
+        // Codes are drawn by chance.
+        regex::Regex::new(r"link [A-Z2-9]{8}\b").expect("a pattern").replace_all(&out, "link CODE").into_owned()
     }
 
     fn person_name(&self, id: &str) -> String {
@@ -583,8 +584,8 @@ pub async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("what is waited for happens");
 }
 
-/// Plays a transcript on every chat system and both stores, and compares the rows.
-pub async fn everywhere<F, Fut>(transcript: F)
+/// Plays a transcript on every chat system and both stores, compares the rows, and prints its line of the parity matrix.
+pub async fn everywhere<F, Fut>(name: &str, transcript: F)
 where
     F: Fn(Arc<Stage>) -> Fut,
     Fut: Future<Output = ()>,
@@ -601,9 +602,11 @@ where
         }
     }
     let (first, expected) = &outcomes[0];
-    for (name, rows) in &outcomes[1..] {
-        assert_eq!(rows, expected, "{name} (left) and {first} (right) differ");
+    for (other, rows) in &outcomes[1..] {
+        assert_eq!(rows, expected, "{other} (left) and {first} (right) differ");
     }
+    let columns: Vec<String> = outcomes.iter().map(|(place, _)| format!("{place} same")).collect();
+    super::say(&format!("PARITY | {name} | {} |", columns.join(" | ")));
 }
 
 async fn play<F, Fut>(kind: ChatKind, files: Files, url: &str, transcript: &F) -> String
