@@ -266,6 +266,11 @@ pub trait Platform: Send + Sync + std::fmt::Debug {
     /// the system (or its adapter) uses it to recognise a message that was posted before.
     fn post<'a>(&'a self, job: JobId, outbound: &'a Outbound) -> ChatFuture<'a, String>;
 
+    /// Shows that an answer is on its way, where the chat system has a place for it. Nothing depends on it.
+    fn busy<'a>(&'a self, _channel: &'a str, _thread: Option<&'a str>) -> ChatFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Fills a room of the bot's own: the card, and questions to start with.
     fn furnish<'a>(
         &'a self,

@@ -335,6 +335,16 @@ impl Platform for Discord {
         Box::pin(self.deliver(job, outbound))
     }
 
+    fn busy<'a>(&'a self, channel: &'a str, thread: Option<&'a str>) -> ChatFuture<'a, ()> {
+        Box::pin(async move {
+            // A thread of Discord's is a channel of its own; any other "thread" is a message in this one.
+            let place = thread.filter(|thread| matches!(self.known.kind(thread), Some(Kind::Thread { .. })));
+            let route = Route::ChannelTyping { channel_id: client::id(place.unwrap_or(channel))? };
+            self.api.call(LightMethod::Post, route, &json!({})).await?;
+            Ok(())
+        })
+    }
+
     fn profile<'a>(&'a self, person: &'a str) -> ChatFuture<'a, Option<Profile>> {
         Box::pin(async move { Ok(self.look_up(person).await?) })
     }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::{Core, Failure, UserError, cards, deliver, people, rate, why, work};
 use crate::{
-    chat::{Card, Form, Press, PrivateMessages},
+    chat::{Card, Form, InboundMessage, Press, PrivateMessages, WayBack},
     domain::{
         ids::{ActionId, AnswerId, FeedbackId, MessageId, QuestionId, RequestId},
         people::Person,
@@ -73,6 +73,7 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "why" => explain(core, &mut tx, press, &person, &action).await?,
         "share" => share(core, &mut tx, press, &person, &action).await?,
         "link" => link(core, &mut tx, press, &person, &action).await?,
+        "ask" => ask(core, &mut tx, press, &action).await?,
         "feedback" => feedback(core, &mut tx, press, &person, &action).await?,
         other => return Err(anyhow::anyhow!("unknown verb {other}").into()),
     };
@@ -289,25 +290,47 @@ async fn share(core: &Core, tx: &mut Tx, press: &Press, person: &Person, action:
     Ok(Response::notice("Shared in the channel."))
 }
 
-/// Stores what a form for feedback stands for: the channel it was opened in and the platform meant.
+/// Stores what a form stands for that begins something: a verb, and where it was opened. Its subject is the id of the
+/// message that will be stored when it is sent in.
 ///
 /// # Errors
 /// When the store refuses.
-pub async fn feedback_action(
-    core: &Core,
-    tx: &mut Tx,
-    channel: &str,
-    platform: Option<&str>,
-) -> store::Result<ActionId> {
+pub async fn form_action(core: &Core, tx: &mut Tx, verb: &str, argument: &str) -> store::Result<ActionId> {
     let action = Action {
         id: ActionId::new(&*core.clock),
-        verb: "feedback".to_owned(),
+        verb: verb.to_owned(),
         subject: MessageId::new(&*core.clock).uuid(),
-        argument: Some(format!("{} {channel}", platform.unwrap_or_default())),
+        argument: Some(argument.to_owned()),
         created_at: core.clock.now(),
     };
     store::requests::insert_action(tx, &action).await?;
     Ok(action.id)
+}
+
+/// Takes a question in that was typed into a form. Sent in twice, it is asked once.
+async fn ask(core: &Core, tx: &mut Tx, press: &Press, action: &Action) -> Result<Response, Failure> {
+    let text = press.value("question").trim();
+    if text.is_empty() {
+        return Err(UserError::new("There is no question in that.", "Write what you want to know.").into());
+    }
+    let inbound = InboundMessage {
+        delivery_key: format!("form {}", action.id),
+        chat: press.chat.clone(),
+        channel: action.argument.clone().unwrap_or_default(),
+        thread: None,
+        external_id: format!("form {}", action.id),
+        author: press.actor.clone(),
+        text: text.to_owned(),
+        addressed: true,
+        direct: true,
+        // It begins a conversation that the chat system shows nothing of, and there is no way back but to write.
+        way_back: Some(WayBack { handle: String::new(), lifetime: std::time::Duration::ZERO }),
+        missed: None,
+        written_at: None,
+        version: None,
+    };
+    super::intake::take_message(core, tx, inbound).await?;
+    Ok(Response::notice("I answer in a direct message."))
 }
 
 /// Takes the form for feedback in. Sent in twice, it counts once.

@@ -193,6 +193,12 @@ pub fn confirm_link(chat: &str, name: &str, action: ActionId) -> Card {
     }
 }
 
+/// Asks for a question; the answer comes in a direct message.
+pub fn question_form(action: ActionId) -> Form {
+    let question = field("question", "What do you want to know?", FormFieldKind::Paragraph, true, 3000);
+    Form { action, title: "Ask the platform".to_owned(), fields: vec![question], submit: "Ask".to_owned() }
+}
+
 /// Asks for feedback; the platform is asked for only when there is a choice.
 pub fn feedback_form(action: ActionId, platforms: &[Arc<Platform>], here: Option<&str>, text: &str) -> Form {
     let mut fields = Vec::new();

@@ -33,6 +33,8 @@ pub async fn run(core: &Core, command: &Command) -> Result<Response, Failure> {
     let (verb, text) = (command.verb.to_lowercase(), command.text.trim());
     match verb.as_str() {
         "ask" if !text.is_empty() => ask(core, command, text).await,
+        // A menu entry has no line to type on.
+        "ask" if command.direct => ask_by_form(core, command).await,
         "ask" => Err(UserError::new("There is no question in that.", "Type it after `ask`.").into()),
         "" | "help" => Ok(Response::card(help(core, command))),
         "about" => about(core).await,
@@ -73,6 +75,13 @@ async fn ask(core: &Core, command: &Command, text: &str) -> Result<Response, Fai
     Ok(Response { follows: true, ..Response::default() })
 }
 
+async fn ask_by_form(core: &Core, command: &Command) -> Result<Response, Failure> {
+    let mut tx = core.db.write_urgently().await?;
+    let action = act::form_action(core, &mut tx, "ask", &command.channel).await?;
+    core.db.commit(tx).await?;
+    Ok(Response::form(cards::question_form(action)))
+}
+
 fn help(core: &Core, command: &Command) -> Card {
     let here = core.config.channel(&command.chat, &command.channel).map(|(platform, _)| platform);
     match here {
@@ -109,7 +118,8 @@ async fn explain(core: &Core, command: &Command) -> Result<Response, Failure> {
 async fn feedback(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
     let mut tx = core.db.write_urgently().await?;
     let here = core.config.channel(&command.chat, &command.channel).map(|(platform, _)| platform.id.clone());
-    let action = act::feedback_action(core, &mut tx, &command.channel, here.as_deref()).await?;
+    let place = format!("{} {}", here.as_deref().unwrap_or_default(), command.channel);
+    let action = act::form_action(core, &mut tx, "feedback", &place).await?;
     core.db.commit(tx).await?;
     Ok(Response {
         form: Some(cards::feedback_form(action, &core.config.platforms, here.as_deref(), text)),

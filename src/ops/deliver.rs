@@ -36,7 +36,8 @@ pub async fn say(
     card: &Card,
 ) -> anyhow::Result<MessageId> {
     let place = Place { thread: Some(to.thread_root().to_owned()), ..to.place.clone() };
-    let private_to = private_to.or_else(|| to.command.then_some(to.author.as_str()));
+    // In the bot's own direct message nobody else is there.
+    let private_to = private_to.or_else(|| (to.command && !to.direct).then_some(to.author.as_str()));
     say_at(core, tx, place, to.direct, about, private_to, card).await
 }
 

@@ -470,7 +470,22 @@ fn names(text: &str, name: &str) -> bool {
     text.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| word == name)
 }
 
+/// Says that an answer is on its way, to whoever spoke to the bot. Nothing waits for it, and nothing depends on it.
+fn show_busy(core: &Core, message: &Message) {
+    let Some(chat) = core.chats.get(message.place.chat.as_str()).cloned() else { return };
+    if !message.direct || message.command {
+        return;
+    }
+    let place = message.place.clone();
+    tokio::spawn(async move {
+        if let Err(error) = chat.busy(&place.channel, place.thread.as_deref()).await {
+            tracing::debug!(error = %error, "It could not be shown that an answer is on its way.");
+        }
+    });
+}
+
 async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> anyhow::Result<()> {
+    show_busy(core, &situation.message);
     let text = head(&situation.message.text, READ_LIMIT);
     match target(core, situation, &text).await? {
         Target::NotReady(platform) => {

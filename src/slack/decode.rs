@@ -303,7 +303,7 @@ fn shortcut(payload: &Json, author: Author, trigger: String) -> Interaction {
     let (verb, about) = match text(&payload["callback_id"]) {
         MESSAGE_SHORTCUT => ("ask", readable(text(&payload["message"]["text"]), "").0),
         SHORTCUT_FEEDBACK => ("feedback", String::new()),
-        SHORTCUT_ASK => ("help", String::new()),
+        SHORTCUT_ASK => ("ask", String::new()),
         _ => return Interaction::Nothing,
     };
     let channel = text(&payload["channel"]["id"]);

@@ -25,7 +25,7 @@ use super::{
     render,
 };
 use crate::{
-    chat::{Card, Form, Webhook, WebhookReply, WebhookRequest, markup},
+    chat::{Card, Form, Inbound, InboundOpening, OwnRoom, Webhook, WebhookReply, WebhookRequest, markup},
     ops::{
         Core, Failure, UserError,
         act::{self, Response},
@@ -56,6 +56,9 @@ impl Desk {
         // Without the own id the event's own authorization serves, so a slow Slack does not delay the answer to it.
         let me = self.slack.me.get().map(|me| me.user.as_str());
         let Some(inbound) = decode::event(payload, me) else { return Ok(None) };
+        if let Inbound::Opened(InboundOpening { room: OwnRoom::Pane { thread, .. }, .. }) = &inbound {
+            self.slack.panes.insert(thread.clone(), ());
+        }
         intake::receive(&self.core, inbound).await?;
         Ok(None)
     }

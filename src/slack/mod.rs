@@ -8,6 +8,7 @@ mod render;
 
 use std::sync::Arc;
 
+use moka::sync::Cache;
 use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
 
@@ -28,6 +29,8 @@ pub const NAME: &str = "slack";
 const METADATA: &str = "stationmaster_message";
 /// Messages looked through for one that may have been posted before.
 const LOOK_BACK: usize = 1000;
+/// Threads of the assistant pane that are remembered.
+const PANES: u64 = 10_000;
 /// Our clock and Slack's may differ by this much, in seconds.
 const CLOCKS_DIFFER: u64 = 60;
 
@@ -38,6 +41,8 @@ pub struct Slack {
     settings: Settings,
     /// Who the bot is.
     me: OnceCell<Me>,
+    /// Threads of the assistant pane: only they have a status line.
+    panes: Cache<String, ()>,
 }
 
 /// The bot's own user and workspace.
@@ -52,7 +57,7 @@ impl Slack {
     /// When the extra certificates cannot be read.
     pub fn new(settings: &Settings, network: &Network) -> anyhow::Result<Arc<Self>> {
         let client = Client::new(settings, network)?;
-        Ok(Arc::new(Self { client, settings: settings.clone(), me: OnceCell::new() }))
+        Ok(Arc::new(Self { client, settings: settings.clone(), me: OnceCell::new(), panes: Cache::new(PANES) }))
     }
 
     /// Who the bot is, asked for once.
@@ -326,6 +331,14 @@ impl Platform for Slack {
 
     fn post<'a>(&'a self, job: JobId, outbound: &'a Outbound) -> ChatFuture<'a, String> {
         Box::pin(self.deliver(job, outbound))
+    }
+
+    fn busy<'a>(&'a self, channel: &'a str, thread: Option<&'a str>) -> ChatFuture<'a, ()> {
+        Box::pin(async move {
+            let Some(thread) = thread.filter(|thread| self.panes.contains_key(*thread)) else { return Ok(()) };
+            let body = json!({ "channel_id": channel, "thread_ts": thread, "status": "is reading the pages…" });
+            self.client.call("assistant.threads.setStatus", &body).await.map(|_| ())
+        })
     }
 
     fn furnish<'a>(

@@ -368,3 +368,88 @@ async fn user_groups_are_teams() {
     drop(tx);
     stage.finish().await;
 }
+
+#[tokio::test]
+async fn menu_entries_ask_about_a_message_or_open_a_form() {
+    let stage = stage().await;
+    let slack = stage.slack();
+    let said = stage.say("sam", "storage-help", QUESTION).await;
+    let ack = slack.message_shortcut("U0DEV", "C0STORAGE", &said.external_id, "ask_about").await;
+    assert!(ack.acknowledged, "{ack:?}");
+    stage.settle().await;
+    assert!(slack.ephemerals("C0STORAGE", "U0DEV").iter().any(|message| message.to_string().contains("35 days")));
+    assert!(slack.bot_messages("C0STORAGE").is_empty());
+    slack.shortcut("U0DEV", "ask").await;
+    until(|| !slack.views().is_empty()).await;
+    let view = slack.views().pop().unwrap();
+    let ack = slack.submit("U0DEV", view["id"].as_str().unwrap(), &[("question", json!(QUESTION))]).await;
+    assert!(ack.payload.unwrap().to_string().contains("I answer in a direct message"));
+    stage.settle().await;
+    let direct = slack.bot_messages(&slack.im("U0DEV"));
+    assert!(direct.iter().any(|message| message.to_string().contains("35 days")), "{direct:?}");
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn blocks_that_slack_refuses_are_sent_as_text() {
+    let stage = stage().await;
+    stage.slack().fail("chat.postMessage", Fault::Error("invalid_blocks"));
+    let asked = stage.say("dev", "ask-harbor", QUESTION).await;
+    let answers = answers(stage.slack(), "C0ASK", &asked.external_id);
+    assert_eq!(answers.len(), 1);
+    assert!(answers[0]["text"].as_str().unwrap().contains("35 days"), "{answers:?}");
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn an_event_that_every_socket_gets_is_one_event() {
+    let files = Files::harbor();
+    let store = TestStore::sqlite(files.folder.path());
+    let slack = slack_workspace().await;
+    let mut files = files;
+    files.more = slack_section(&slack).replace("connections = 1", "connections = 3");
+    let world = World::open(files, &store.url).await;
+    let (stop, tasks) = (CancellationToken::new(), tokio_util::task::TaskTracker::new());
+    world.adapters.listen(&world.core, &tasks, &stop);
+    slack.connected(3).await;
+    slack.to_all_sockets(true);
+    let asked = slack.say("U0DEV", "C0ASK", QUESTION).await;
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_secs(1));
+        world.drain().await;
+    }
+    assert_eq!(answers(&slack, "C0ASK", &asked).len(), 1);
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    world.drain().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_set_up_is_named_with_what_to_do() {
+    let slack = slack_workspace().await;
+    slack.channel("C0STORAGE", "storage-help", &["U0SAM"]);
+    slack.set_scopes(&["chat:write", "channels:read", "groups:read"]);
+    let mut files = Files::harbor();
+    files.more = slack_section(&slack);
+    let store = TestStore::sqlite(files.folder.path());
+    let config = files.config(&store.url).unwrap_or_else(|findings| panic!("{findings}"));
+    let probe = |config: &stationmaster::config::Config| {
+        let chats = stationmaster::app::Adapters::to_probe(config).expect("adapters");
+        let channels = config.channels_of("slack");
+        async move { chats[0].probe(&channels).await }
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let findings = probe(&config).await.expect("Slack answers");
+    let wrong: Vec<&String> = findings.iter().filter(|finding| !finding.fine).map(|finding| &finding.text).collect();
+    assert!(
+        wrong.iter().any(|text| text.contains("app_mentions:read") && text.contains("install the app again")),
+        "{wrong:?}"
+    );
+    assert!(wrong.iter().any(|text| text.contains("#storage-help") && text.contains("/invite")), "{wrong:?}");
+    let mut config = config;
+    config.server.slack.bot_token = "xoxb-wrong".to_owned().into();
+    let refused = probe(&config).await.expect_err("the token is wrong");
+    assert!(refused.to_string().contains("STATIONMASTER_SLACK_BOT_TOKEN"), "{refused}");
+}
