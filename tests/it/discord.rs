@@ -8,7 +8,8 @@ use stationmaster::store;
 use crate::support::{
     Files, TestStore,
     discord::{FakeDiscord, Fault},
-    stage::{ChatKind, Stage, until},
+    root,
+    stage::{ChatKind, Stage, discord_section, discord_server, until},
     validate,
 };
 
@@ -173,4 +174,84 @@ async fn every_request_fits_discords_own_schema() {
     assert!(record.len() > 10, "{}", record.len());
     validate::record(&record, "validate-discord.py", Some("discord-openapi.json"));
     stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_is_begun_anew_and_missed_questions_are_found() {
+    let stage = stage().await;
+    let discord = stage.discord();
+    stage.say("dev", "ask-harbor", QUESTION).await;
+    discord.invalid_session(false);
+    until(|| discord.identifies() >= 2).await;
+    discord.connected().await;
+    stage.settle().await;
+    stage.say("dev", "ask-harbor", "what is the cpu quota of a team?").await;
+    assert_eq!(discord.bot_messages(2001).len(), 2);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_full_bucket_is_waited_out() {
+    let stage = stage().await;
+    let discord = stage.discord();
+    discord.set_bucket_limit(POST, 1, 0.5);
+    for question in [QUESTION, "what is the cpu quota of a team?", "how do I renew a certificate?"] {
+        stage.say("dev", "ask-harbor", question).await;
+    }
+    let waiting = async {
+        while discord.bot_messages(2001).len() < 3 {
+            stage.world.clock.advance(Duration::from_mins(1));
+            stage.world.drain().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("every answer gets through");
+    assert_eq!(discord.bot_messages(2001).len(), 3);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_for_one_person_goes_into_a_direct_message() {
+    let stage = stage().await;
+    stage.say("dev", "ask-harbor", "why does AKIAIOSFODNN7EXAMPLE not work for backups?").await;
+    let discord = stage.discord();
+    let channel = discord.dm_channel(3001).expect("a direct message was opened");
+    let told = discord.bot_messages(channel);
+    assert!(told[0]["content"].as_str().unwrap().contains("held a secret"), "{told:?}");
+    assert!(discord.bot_messages(2001).iter().all(|message| !message.to_string().contains("held a secret")));
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_set_up_is_named_with_what_to_do() {
+    let discord = discord_server().await;
+    discord.forbid(2002);
+    let mut files = Files::harbor();
+    files.more = discord_section(&discord);
+    let store = TestStore::sqlite(files.folder.path());
+    let mut config = files.config(&store.url).unwrap_or_else(|findings| panic!("{findings}"));
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let channels = config.channels_of("discord");
+    let chats = stationmaster::app::Adapters::to_probe(&config).expect("adapters");
+    let findings = chats[0].probe(&channels).await.expect("Discord answers");
+    let wrong: Vec<&String> = findings.iter().filter(|finding| !finding.fine).map(|finding| &finding.text).collect();
+    assert!(wrong.iter().any(|text| text.contains("storage-help")), "{findings:?}");
+    config.server.discord.token = "nonsense".to_owned().into();
+    let chats = stationmaster::app::Adapters::to_probe(&config).expect("adapters");
+    let findings = chats[0].probe(&channels).await.expect("the findings say it");
+    assert!(
+        findings.iter().any(|finding| !finding.fine && finding.text.contains("STATIONMASTER_DISCORD_TOKEN")),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn the_invitation_names_the_application() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_stationmaster"))
+        .args(["discord", "invite", "--application", "42"])
+        .current_dir(root())
+        .output()
+        .expect("it runs");
+    let link = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(link.contains("client_id=42") && link.contains("scope=bot%20applications.commands"), "{link}");
 }
