@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     chat::{Block, Card, Form, FormFieldKind},
     domain::answer::Citation,
+    ops::cards,
     store::messages::Message,
 };
 
@@ -40,11 +41,19 @@ fn person_html(text: &str) -> String {
     markdown_to_html(text, &options)
 }
 
-/// A message as one viewer sees it. Links to the bot's own pages carry the viewer's identity.
-pub fn message(message: &Message, root: Option<&str>, reply_count: i64, viewer: &str, pages: &str) -> Json {
+/// A message as one viewer sees it: links to the bot's own pages carry their identity, and the button of the rating they
+/// gave is pressed.
+pub fn message(
+    message: &Message,
+    root: Option<&str>,
+    reply_count: i64,
+    viewer: &str,
+    pages: &str,
+    rated: Option<bool>,
+) -> Json {
     let card: Option<Card> = message.card.clone().and_then(|json| serde_json::from_value(json).ok());
     let blocks: Vec<Json> =
-        card.iter().flat_map(|card| card.blocks.iter()).map(|block| self::block(block, viewer, pages)).collect();
+        card.iter().flat_map(|card| card.blocks.iter()).map(|block| self::block(block, viewer, pages, rated)).collect();
     json!({
         "id": message.id.to_string(),
         "key": message.external_id.strip_prefix(&format!("{}-", message.author)),
@@ -66,7 +75,7 @@ pub fn message(message: &Message, root: Option<&str>, reply_count: i64, viewer: 
     })
 }
 
-fn block(block: &Block, viewer: &str, pages: &str) -> Json {
+fn block(block: &Block, viewer: &str, pages: &str, rated: Option<bool>) -> Json {
     match block {
         Block::Text { markdown } => json!({ "type": "text", "html": html(markdown) }),
         Block::Quote { markdown, cite } => json!({ "type": "quote", "html": html(markdown), "cite": cite }),
@@ -85,7 +94,7 @@ fn block(block: &Block, viewer: &str, pages: &str) -> Json {
                         "action": button.action.to_string(),
                         "label": button.label,
                         "style": button.style.id(),
-                        "pressed": false,
+                        "pressed": rated.is_some_and(|helpful| button.label == cards::rating_label(helpful)),
                     })
                 })
                 .collect();

@@ -61,8 +61,8 @@ pub fn answer(
     let person_style = if verdict == Verdict::Answered { ButtonStyle::Default } else { ButtonStyle::Primary };
     let mut items = Vec::new();
     if verdict != Verdict::Abstained {
-        items.push(button(actions.helpful, "Helpful", ButtonStyle::Default));
-        items.push(button(actions.not_helpful, "Not helpful", ButtonStyle::Default));
+        items.push(button(actions.helpful, rating_label(true), ButtonStyle::Default));
+        items.push(button(actions.not_helpful, rating_label(false), ButtonStyle::Default));
     }
     items.push(button(actions.person, "Get a person", person_style));
     items.push(button(actions.why, "Why?", ButtonStyle::Default));
@@ -82,14 +82,19 @@ pub fn curated(markdown: &str, extract: &Extract, note: Option<String>, actions:
         blocks.push(Block::Citations { items });
     }
     let mut items = vec![
-        button(actions.helpful, "Helpful", ButtonStyle::Default),
-        button(actions.not_helpful, "Not helpful", ButtonStyle::Default),
+        button(actions.helpful, rating_label(true), ButtonStyle::Default),
+        button(actions.not_helpful, rating_label(false), ButtonStyle::Default),
         button(actions.person, "Get a person", ButtonStyle::Default),
         button(actions.why, "Why?", ButtonStyle::Default),
     ];
     items.extend(actions.share.map(|share| button(share, SHARE, ButtonStyle::Default)));
     blocks.push(Block::Buttons { items });
     Card { blocks }
+}
+
+/// What the button of a rating says.
+pub const fn rating_label(helpful: bool) -> &'static str {
+    if helpful { "Helpful" } else { "Not helpful" }
 }
 
 const SHARE: &str = "Share in channel";

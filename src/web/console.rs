@@ -192,7 +192,16 @@ async fn view(core: &Core, tx: &mut Tx, message: &Message, viewer: &Person) -> R
     } else {
         0
     };
-    Ok(render::message(message, root.as_deref(), replies, &viewer.id, &page_prefix(core)))
+    let rated = own_rating(tx, message, viewer).await?;
+    Ok(render::message(message, root.as_deref(), replies, &viewer.id, &page_prefix(core), rated))
+}
+
+/// What the viewer said of the answer that a message shows.
+async fn own_rating(tx: &mut Tx, message: &Message, viewer: &Person) -> Result<Option<bool>> {
+    let Some(question) = message.about else { return Ok(None) };
+    let Some(answer) = store::answers::of_question(tx, question).await?.into_iter().next() else { return Ok(None) };
+    let ratings = store::ratings::of_answer(tx, answer.id).await?;
+    Ok(ratings.into_iter().find(|rating| rating.person == viewer.id).map(|rating| rating.helpful))
 }
 
 #[derive(Debug, Deserialize)]
@@ -348,6 +357,8 @@ struct Pressed {
     #[serde(rename = "as")]
     person: String,
     action: String,
+    /// The message the button hangs on, to be shown anew.
+    message: Option<String>,
 }
 
 fn press_json(response: &ActResponse) -> Json<Value> {
@@ -362,7 +373,12 @@ async fn action(
     let me = person(&core, &body.person)?;
     let action = act::parse_action(&body.action).map_err(Failure::from)?;
     let press = decode::press(&me, action, BTreeMap::new(), core.clock.new_uuid());
-    Ok(press_json(&act::press(&core, &press).await?))
+    let Json(mut answer) = press_json(&act::press(&core, &press).await?);
+    if let Some(id) = body.message {
+        let Json(shown) = again(&core, &me, &id).await?;
+        answer["message"] = shown["message"].clone();
+    }
+    Ok(Json(answer))
 }
 
 #[derive(Debug, Deserialize)]

@@ -81,7 +81,18 @@ async fn a_message_in_an_answer_out() {
         tokio::task::yield_now().await;
     };
     assert!(reply.to_string().contains("35 days"));
-    assert_eq!(reply["blocks"].as_array().unwrap().last().unwrap()["type"], "buttons");
+    let buttons = reply["blocks"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(buttons["type"], "buttons");
+    // The own rating is shown pressed, to whoever gave it.
+    let press = json!({ "as": "dev", "message": reply["id"], "action": buttons["items"][0]["action"] });
+    let (_, pressed) = served.post("/api/console/actions", &press).await;
+    assert_eq!(
+        pressed["message"]["blocks"].as_array().unwrap().last().unwrap()["items"][0]["pressed"],
+        true,
+        "{pressed}"
+    );
+    let (_, others) = served.get(&thread.replace("as=dev", "as=sam")).await;
+    assert_eq!(others["messages"][1]["blocks"].as_array().unwrap().last().unwrap()["items"][0]["pressed"], false);
     let (status, again) = served.post("/api/console/messages", &body).await;
     assert_eq!((status, again["message"]["id"].as_str()), (StatusCode::ACCEPTED, Some(id)));
     served.end().await;

@@ -1160,6 +1160,7 @@ async function runAction(m, item, button) {
   try {
     const result = await api('POST', '/api/console/actions', { as: S.me, message: m.id, action: item.action });
     if (gen !== S.gen) return;
+    if (result.message) receive(result.message);
     if (result.notice) toast(result.notice);
     if (result.form) showForm(result.form);
   } catch (e) {
