@@ -1,6 +1,7 @@
 //! Configuration: the server's keys, and the platforms as files in a repository. Every error points at a file and a line.
 
 pub mod answers;
+pub mod catalog;
 pub mod diagnostics;
 pub mod platform;
 pub mod server;

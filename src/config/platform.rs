@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::{CuratedAnswer, Diagnostics, answers, diagnostics::parse_yaml};
+use super::{CuratedAnswer, Diagnostics, answers, catalog, diagnostics::parse_yaml};
 use crate::domain::{audience::Audience, message::ChannelMode, people::Role};
 
 /// A named internal product, validated: every reference in it points at something.
@@ -183,6 +183,9 @@ struct PlatformFile {
     people: Vec<MemberFile>,
     #[serde(default)]
     teams: Vec<Team>,
+    /// Files of Backstage's catalog that name teams and people.
+    #[serde(default)]
+    catalog: Vec<PathBuf>,
     sources: Vec<SourceFile>,
     #[serde(default)]
     examples: Vec<String>,
@@ -366,6 +369,7 @@ impl Checker<'_> {
             channels,
             people,
             teams,
+            catalog,
             sources,
             examples,
         } = file;
@@ -417,7 +421,7 @@ impl Checker<'_> {
                 ids: channel.ids,
             })
             .collect();
-        let people = people
+        let mut people: Vec<Member> = people
             .into_iter()
             .map(|member| Member {
                 id: member.id.value,
@@ -428,6 +432,20 @@ impl Checker<'_> {
                 email: member.email,
             })
             .collect();
+        for path in catalog {
+            catalog::add_people(&self.folder.join(path), &mut people, self.findings);
+        }
+        let mut addresses = BTreeSet::new();
+        for email in people.iter().filter_map(|member| member.email.as_ref()) {
+            if !addresses.insert(email.to_lowercase()) {
+                self.findings.error(
+                    self.file,
+                    None,
+                    format!("two people have the address {email}"),
+                    "an address is one person's",
+                );
+            }
+        }
         let sources = sources.into_iter().filter_map(|source| self.source(source)).collect();
         Platform {
             id,

@@ -12,6 +12,7 @@ pub mod intake;
 pub mod json_lines;
 pub mod knowledge_base;
 pub mod people;
+mod plan;
 pub mod rate;
 pub mod respond;
 pub mod search;

@@ -11,6 +11,7 @@ use super::{
     cards::{self, AnswerActions},
     compose::{self, Extract},
     deliver, people,
+    plan::{Plan, READ_LIMIT, Situation, assess, head, plan},
     search::{self, Found, Room},
     work,
 };
@@ -19,12 +20,10 @@ use crate::{
     config::{CuratedAnswer, Platform},
     domain::{
         answer::{Citation, Mode, Verdict},
-        embedding::{TextHash, Vectors},
+        embedding::TextHash,
         ids::{ActionId, AnswerId, FeedbackId, QuestionId},
-        message::{ChannelMode, MessageKind},
-        people::Person,
+        message::ChannelMode,
     },
-    llm::Guess,
     store::{
         self, Tx,
         answers::{Answer, Question},
@@ -34,31 +33,8 @@ use crate::{
     },
 };
 
-/// Characters of a message that are read; the rest is kept but not searched for.
-const READ_LIMIT: usize = 6000;
-/// A message nobody addressed to the bot is taken for a question from this probability on.
-const SURE_ENOUGH: f32 = 0.5;
-/// From this probability on, a message about the bot is not searched for.
-const CERTAIN: f32 = 0.8;
 /// Another platform must be this much less on topic for a question to be sent to the first without asking.
 const PLATFORM_MARGIN: f64 = 0.15;
-
-/// What is to be done about a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Plan {
-    Silent(&'static str),
-    Help,
-    Welcome,
-    Feedback {
-        kind: &'static str,
-        say_so: bool,
-    },
-    Answer,
-    /// Answer if the pages clearly do; otherwise explain what the bot is for.
-    AnswerOrHelp,
-    /// Answer if the pages clearly do; otherwise stay silent, for this reason.
-    AnswerOrSilence(&'static str),
-}
 
 /// What to do when no page clearly answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,29 +42,6 @@ enum Otherwise {
     Say,
     Help,
     Silence(&'static str),
-}
-
-/// Everything that is known about a message when it is decided on.
-struct Situation {
-    message: Message,
-    person: Person,
-    platform: Option<Arc<Platform>>,
-    mode: Option<ChannelMode>,
-    /// Earlier words of the same person in the thread.
-    context: Option<String>,
-    /// A follow-up to an answer that the bot gave this person.
-    in_conversation: bool,
-    guess: Guess,
-    kind: MessageKind,
-}
-
-impl Situation {
-    /// Would a question be answered here without a mention?
-    fn may_step_in(&self) -> bool {
-        self.message.place.thread.is_none()
-            && !self.message.text.trim_start().starts_with('@')
-            && matches!(self.mode, Some(ChannelMode::Questions | ChannelMode::All))
-    }
 }
 
 /// Handles a `respond` job. Runs any number of times with one effect.
@@ -175,146 +128,6 @@ async fn load(core: &Core, job: &work::Respond) -> anyhow::Result<Option<Message
 async fn still_stands(tx: &mut Tx, message: &Message) -> anyhow::Result<bool> {
     let now = store::messages::hold(tx, message.id).await.context("hold the message")?;
     Ok(now.is_some_and(|now| now.deleted_at.is_none() && now.revision == message.revision))
-}
-
-async fn assess(core: &Core, message: Message) -> anyhow::Result<Situation> {
-    let place = &message.place;
-    let channel = core.config.channel(&place.chat, &place.channel);
-    let (platform, mode) = match channel {
-        Some((platform, channel)) => (Some(Arc::clone(platform)), Some(channel.mode)),
-        None => (None, None),
-    };
-    let (person, earlier) = {
-        let mut tx = core.db.read().await.context("open a transaction")?;
-        let person = people::person(core, &mut tx, &place.chat, &message.author, &message.author_name).await?;
-        let earlier = store::messages::thread(&mut tx, &place.chat, &place.channel, message.thread_root(), None)
-            .await
-            .context("load the thread")?;
-        (person, earlier)
-    };
-    let earlier: Vec<&Message> =
-        earlier.iter().filter(|other| other.id != message.id && other.created_at <= message.created_at).collect();
-    let in_conversation = is_follow_up(&message, &earlier);
-    let context = earlier
-        .iter()
-        .rev()
-        .filter(|other| !other.from_bot && other.author == message.author && other.deleted_at.is_none())
-        .map(|other| head(&other.text, 600))
-        .find(|text| !text.trim().is_empty());
-    let guess = guess(core, &message.text).await;
-    let kind = guess.kind();
-    Ok(Situation { message, person, platform, mode, context, in_conversation, guess, kind })
-}
-
-/// The bot answered this person in the thread, and nobody else has spoken since.
-fn is_follow_up(message: &Message, earlier: &[&Message]) -> bool {
-    if message.place.thread.is_none() {
-        return false;
-    }
-    let Some(answered) =
-        earlier.iter().rposition(|other| other.from_bot && other.about.is_some() && other.private_to.is_none())
-    else {
-        return false;
-    };
-    let asked_before = earlier[..answered].iter().any(|other| other.author == message.author);
-    let others_since = earlier[answered..].iter().any(|other| !other.from_bot && other.author != message.author);
-    asked_before && !others_since
-}
-
-fn head(text: &str, characters: usize) -> String {
-    text.chars().take(characters).collect()
-}
-
-async fn guess(core: &Core, text: &str) -> Guess {
-    let text = head(text, READ_LIMIT);
-    match core.classifier() {
-        Some(classifier) => {
-            let vectors = core.knowledge.embed_question(&text, None).await.map(|vectors| vectors.whole);
-            classifier.classify(&text, &vectors.unwrap_or_else(|| Vectors::empty(0)))
-        }
-        None => rule_of_thumb(&text),
-    }
-}
-
-/// While the classifier is being trained: a question mark or a question word makes a question.
-fn rule_of_thumb(text: &str) -> Guess {
-    let asks = looks_like_a_question(text);
-    let mut probabilities = [0.02; MessageKind::ALL.len()];
-    probabilities[MessageKind::Question.index()] = if asks { 0.84 } else { 0.3 };
-    Guess { probabilities }
-}
-
-fn looks_like_a_question(text: &str) -> bool {
-    let lower = text.trim().to_lowercase();
-    lower.contains('?')
-        || ["how ", "what ", "why ", "where ", "when ", "which ", "who ", "can ", "is ", "does ", "do "]
-            .iter()
-            .any(|word| lower.starts_with(word))
-}
-
-/// What to do: by who was addressed, the channel's mode, and the kind of the message.
-fn plan(situation: &Situation) -> Plan {
-    let Situation { message, mode, in_conversation, guess, kind, .. } = situation;
-    let text = message.text.trim();
-    let sure = guess.probability(*kind) >= SURE_ENOUGH;
-    if !text.chars().any(char::is_alphanumeric) {
-        return if message.addressed { Plan::Help } else { Plan::Silent("there are no words in it") };
-    }
-    if message.addressed {
-        return match kind {
-            MessageKind::BotHelp if guess.probability(*kind) >= CERTAIN => Plan::Help,
-            MessageKind::BotHelp => Plan::AnswerOrHelp,
-            MessageKind::Thanks if sure => Plan::Welcome,
-            MessageKind::Chatter if !looks_like_a_question(text) => Plan::AnswerOrHelp,
-            // Nobody praises with a question mark.
-            MessageKind::Praise if looks_like_a_question(text) => Plan::Answer,
-            kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
-                _ => Plan::Answer,
-            },
-        };
-    }
-    if text.starts_with('@') {
-        return Plan::Silent("it is addressed to somebody else");
-    }
-    if *in_conversation {
-        return match kind {
-            MessageKind::Thanks if sure => Plan::Welcome,
-            MessageKind::Thanks | MessageKind::Chatter => Plan::Silent("it is talk, not a follow-up question"),
-            kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
-                _ => Plan::Answer,
-            },
-        };
-    }
-    if message.place.thread.is_some() {
-        return Plan::Silent("people are talking in this thread, and nobody addressed me");
-    }
-    match mode {
-        None => Plan::Silent("no platform lists this channel, and nobody addressed me"),
-        Some(ChannelMode::Mention) => Plan::Silent("in this channel I speak only when mentioned (mode: mention)"),
-        Some(ChannelMode::Questions) => match kind {
-            MessageKind::Question if sure => Plan::Answer,
-            MessageKind::Question => {
-                Plan::AnswerOrSilence("it may be a question, but I am not sure enough of that, nor of an answer")
-            }
-            MessageKind::Incident | MessageKind::ServiceRequest => {
-                Plan::AnswerOrSilence("it is not a question (mode: questions), and no page clearly helps with it")
-            }
-            kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback { kind, say_so: false },
-                _ => Plan::Silent("it is not a question, and here I answer questions only (mode: questions)"),
-            },
-        },
-        Some(ChannelMode::All) => match kind {
-            kind if kind.wants_an_answer() && sure => Plan::Answer,
-            MessageKind::BotHelp if sure => Plan::Help,
-            kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
-                _ => Plan::Silent("it is talk between people"),
-            },
-        },
-    }
 }
 
 /// The decision with what every decision records.
