@@ -8,3 +8,4 @@ pub mod message;
 pub mod passage;
 pub mod people;
 pub mod redact;
+pub mod request;
