@@ -82,7 +82,8 @@ pub struct InboundReaction {
     pub channel: String,
     pub external_id: String,
     pub author: Author,
-    pub reaction: Reaction,
+    /// Its character, or its short name without colons.
+    pub emoji: String,
     pub added: bool,
 }
 
@@ -96,14 +97,19 @@ pub enum Reaction {
 impl Reaction {
     /// Reads an emoji, by its character or by its short name; skin tones aside. `None` when it says nothing about an answer.
     pub fn from_emoji(emoji: &str) -> Option<Self> {
-        let bare = emoji.split("::").next().unwrap_or(emoji).trim_matches(':');
-        let bare = bare.trim_end_matches(|c| matches!(c, '\u{1F3FB}'..='\u{1F3FF}' | '\u{FE0F}'));
-        match bare {
+        match bare_emoji(emoji) {
             "+1" | "thumbsup" | "white_check_mark" | "heavy_check_mark" | "👍" | "✅" | "✔" => Some(Self::Up),
             "-1" | "thumbsdown" | "👎" => Some(Self::Down),
             _ => None,
         }
     }
+}
+
+/// An emoji without colons, skin tone and presentation.
+pub fn bare_emoji(emoji: &str) -> &str {
+    let emoji = emoji.trim_matches(':');
+    let bare = emoji.split("::").next().unwrap_or(emoji).trim_matches(':');
+    bare.trim_end_matches(|c| matches!(c, '\u{1F3FB}'..='\u{1F3FF}' | '\u{FE0F}'))
 }
 
 /// The bot was added to a channel.
@@ -181,7 +187,19 @@ pub struct Command {
     /// What follows it.
     pub text: String,
     pub direct: bool,
+    /// For an entry of a message's menu: that message.
+    pub about: Option<Pointed>,
     pub way_back: WayBack,
+}
+
+/// A message that somebody pointed at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointed {
+    pub external_id: String,
+    pub thread: Option<String>,
+    pub author: Author,
+    /// Markdown, with mentions of the bot taken out.
+    pub text: String,
 }
 
 /// A message to post or to replace.
@@ -286,6 +304,9 @@ pub trait Platform: Send + Sync + std::fmt::Debug {
     fn profile<'a>(&'a self, _person: &'a str) -> ChatFuture<'a, Option<Profile>> {
         Box::pin(async { Ok(None) })
     }
+
+    /// The channel of the direct message with a person; opened, where it was not.
+    fn direct<'a>(&'a self, person: &'a str) -> ChatFuture<'a, String>;
 
     /// Messages of people in `channel` after the message `after`, oldest first, at most `limit` of the newest: those
     /// outside of threads, or those of one thread. (Where a channel's messages come with its threads', none for a thread.)

@@ -24,6 +24,7 @@ pub struct Server {
     pub knowledge: Knowledge,
     pub answers: Answers,
     pub messages: Messages,
+    pub requests: Requests,
     pub log: Log,
 }
 
@@ -148,6 +149,13 @@ pub struct Answers {
 #[serde(deny_unknown_fields)]
 pub struct Messages {
     pub examples: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requests {
+    /// Emoji that offer to open a request from the message they are put on: characters, or short names.
+    pub emoji: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

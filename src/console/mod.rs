@@ -20,6 +20,10 @@ pub const DIRECT: &str = "dm:";
 pub struct Console;
 
 impl Platform for Console {
+    fn direct<'a>(&'a self, person: &'a str) -> ChatFuture<'a, String> {
+        Box::pin(async move { Ok(format!("{DIRECT}{person}")) })
+    }
+
     fn name(&self) -> &'static str {
         NAME
     }

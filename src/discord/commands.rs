@@ -6,7 +6,7 @@ use serenity::http::{LightMethod, Route};
 use super::{
     Discord,
     client::{self, CallError},
-    decode::{MENU_ENTRY, each},
+    decode::{MENU_ENTRY, MENU_REQUEST, each},
 };
 use crate::{config::Config, ops::command::VERBS};
 
@@ -25,6 +25,8 @@ pub fn definitions(name: &str) -> Value {
             let options = match *verb {
                 "ask" => json!([{ "type": 3, "name": "question", "description": "What you want to know",
                     "required": true, "autocomplete": true, "max_length": MAX_OPTION }]),
+                "request" => json!([{ "type": 3, "name": "text", "description": "What you need",
+                    "max_length": 3000 }]),
                 "feedback" => json!([{ "type": 3, "name": "text", "description": "What you want to say",
                     "max_length": 2000 }]),
                 _ => json!([]),
@@ -35,6 +37,7 @@ pub fn definitions(name: &str) -> Value {
     json!([
         { "type": 1, "name": name, "description": "Ask the platform, or tell it something", "options": subcommands },
         { "type": 3, "name": MENU_ENTRY },
+        { "type": 3, "name": MENU_REQUEST },
     ])
 }
 
@@ -116,8 +119,8 @@ mod tests {
             assert_eq!(same(&registered, &definitions("platform")), expected);
         }
         check(|_| {}, true);
-        check(|all| all[1]["description"] = json!("Other"), false);
-        check(|all| all[1]["options"][0]["options"][0]["autocomplete"] = json!(false), false);
+        check(|all| all[2]["description"] = json!("Other"), false);
+        check(|all| all[2]["options"][0]["options"][0]["autocomplete"] = json!(false), false);
         check(|all| all[0]["name"] = json!("Ask"), false);
         check(|all| drop(all.as_array_mut().expect("a list").pop()), false);
     }

@@ -26,15 +26,16 @@ use super::{
     known::{Kind, Known},
 };
 use crate::chat::{
-    Author, Command, Inbound, InboundDeletion, InboundMessage, InboundReaction, Missed, Reaction, WayBack,
+    Author, Command, Inbound, InboundDeletion, InboundMessage, InboundReaction, Missed, Pointed, WayBack,
 };
 
 /// First millisecond of Discord's calendar, from which ids count.
 const EPOCH_MS: u64 = 1_420_070_400_000;
 /// Discord takes a command's answers for 15 minutes; the last one is kept for what takes long.
 const WAY_BACK_LIFETIME: Duration = Duration::from_mins(14);
-/// The menu entry on a message.
+/// The menu entries on a message.
 pub const MENU_ENTRY: &str = "Ask the platform";
+pub const MENU_REQUEST: &str = "Open a request";
 
 /// A string of an object that is there and not empty.
 pub(super) fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
@@ -195,11 +196,10 @@ pub fn deleted(event: &Value, known: &Known) -> Vec<Inbound> {
     .collect()
 }
 
-/// `MESSAGE_REACTION_ADD` and `MESSAGE_REACTION_REMOVE`. `None` when the emoji says nothing about an answer.
+/// `MESSAGE_REACTION_ADD` and `MESSAGE_REACTION_REMOVE`.
 pub fn reaction(event: &Value, known: &Known, added: bool) -> Option<InboundReaction> {
     let (user, message) = (text(event, "user_id")?, text(event, "message_id")?);
     let emoji = text(&event["emoji"], "name")?;
-    let reaction = Reaction::from_emoji(emoji)?;
     let member = &event["member"];
     if known.is_me(user) || member["user"]["bot"] == true {
         return None;
@@ -215,7 +215,7 @@ pub fn reaction(event: &Value, known: &Known, added: bool) -> Option<InboundReac
         channel: known.ours(text(event, "channel_id")?).0,
         external_id: message.to_owned(),
         author: Author { id: user.to_owned(), ..author(&member["user"], member) },
-        reaction,
+        emoji: emoji.to_owned(),
         added,
     })
 }
@@ -268,6 +268,7 @@ pub fn command(event: &Value, known: &Known, name: &str) -> Option<Command> {
             let target = text(data, "target_id")?;
             ("ask".to_owned(), readable(&data["resolved"]["messages"][target], known).0)
         }
+        3 if data["name"] == MENU_REQUEST => ("request".to_owned(), String::new()),
         _ => return None,
     };
     Some(Command {
@@ -278,8 +279,19 @@ pub fn command(event: &Value, known: &Known, name: &str) -> Option<Command> {
         verb,
         text: line,
         direct: event["guild_id"].is_null(),
+        about: text(data, "target_id").map(|target| pointed(&data["resolved"]["messages"][target], target, known)),
         way_back: way_back(event)?,
     })
+}
+
+/// The message that a menu was opened on.
+fn pointed(message: &Value, id: &str, known: &Known) -> Pointed {
+    Pointed {
+        external_id: id.to_owned(),
+        thread: text(message, "channel_id").and_then(|channel| known.ours(channel).1),
+        author: author(&message["author"], &message["member"]),
+        text: readable(message, known).0,
+    }
 }
 
 /// What somebody filled into a modal, by the fields' ids.

@@ -184,13 +184,19 @@ impl Discord {
         }
     }
 
+    /// The channel of the direct message with a person.
+    async fn direct_with(&self, person: &str) -> Result<String, CallError> {
+        if let Some(direct) = self.directs.get(person) {
+            return Ok(direct);
+        }
+        let direct = self.api.open_direct(person).await?;
+        self.directs.insert(person.to_owned(), direct.clone());
+        Ok(direct)
+    }
+
     /// Writes to one person alone, and says what it is about where it is not said there.
     async fn whisper(&self, job: JobId, person: &str, outbound: &Outbound) -> Result<String, PostError> {
-        let direct = match self.directs.get(person) {
-            Some(direct) => direct,
-            None => self.api.open_direct(person).await?,
-        };
-        self.directs.insert(person.to_owned(), direct.clone());
+        let direct = self.direct_with(person).await?;
         let (place, reply_to) = self.target(outbound).await?;
         let here = direct == outbound.channel;
         let preface = (!here).then(|| format!("-# From <#{place}>, for you alone:"));
@@ -315,6 +321,10 @@ pub fn invite(application_id: u64) -> String {
 }
 
 impl Platform for Discord {
+    fn direct<'a>(&'a self, person: &'a str) -> ChatFuture<'a, String> {
+        Box::pin(async move { self.direct_with(person).await.map_err(PostError::from) })
+    }
+
     fn name(&self) -> &'static str {
         NAME
     }

@@ -55,8 +55,16 @@ id! {
     JobId,
     /// What a button stands for.
     ActionId,
-    /// A call for a person.
+    /// A request to the people of a platform.
     RequestId,
+    /// An entry of a request's timeline.
+    EventId,
+    /// A form that somebody fills in.
+    DraftId,
+    /// A known issue.
+    IncidentId,
+    /// An entry of the audit log.
+    AuditId,
     /// Something said about the platform.
     FeedbackId,
     /// A page of a knowledge source.

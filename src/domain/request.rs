@@ -78,6 +78,116 @@ impl State {
     }
 }
 
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestKind {
+    /// Help.
+    Support,
+    /// A service of the catalogue.
+    Service,
+}
+
+impl RequestKind {
+    pub const ALL: [Self; 2] = [Self::Support, Self::Service];
+
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Support => "support",
+            Self::Service => "service",
+        }
+    }
+
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.id() == id)
+    }
+}
+
+/// How the route of a request was found, the first way that says something wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoutedBy {
+    /// The service names its route.
+    Service,
+    /// The route owns what the request is about.
+    Owner,
+    /// A rule of the platform.
+    Rule,
+    /// What the words are most like.
+    Classifier,
+    /// Nothing said where it belongs.
+    Default,
+    /// Somebody sent it there.
+    Person,
+}
+
+impl RoutedBy {
+    pub const ALL: [Self; 6] = [Self::Service, Self::Owner, Self::Rule, Self::Classifier, Self::Default, Self::Person];
+
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Owner => "owner",
+            Self::Rule => "rule",
+            Self::Classifier => "classifier",
+            Self::Default => "default",
+            Self::Person => "person",
+        }
+    }
+
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.id() == id)
+    }
+}
+
+/// Where the approval of a service request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    Pending,
+    Approved,
+    Declined,
+    Expired,
+}
+
+impl Approval {
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Approved, Self::Declined, Self::Expired];
+
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Declined => "declined",
+            Self::Expired => "expired",
+        }
+    }
+
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|approval| approval.id() == id)
+    }
+}
+
+/// What the requester says of the resolution. Silence is neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Solved,
+    NotSolved,
+}
+
+impl Outcome {
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Solved => "solved",
+            Self::NotSolved => "not_solved",
+        }
+    }
+
+    pub fn from_id(id: &str) -> Option<Self> {
+        [Self::Solved, Self::NotSolved].into_iter().find(|outcome| outcome.id() == id)
+    }
+}
+
 /// Why a request was necessary at all. The first four are demand that better work on the platform avoids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     ops::{
-        Core, catch_up, deliver, furnish, people, respond, sync,
-        work::{self, CatchUp, Deliver, Furnish, LookUp, Outcome, Respond, Sync},
+        Core, catch_up, deliver, furnish, people, requests, respond, sync,
+        work::{self, CatchUp, Deliver, Furnish, LookUp, Outcome, Propose, Respond, Sync},
     },
     store::jobs::Job,
 };
@@ -29,6 +29,10 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         },
         work::FURNISH => match payload::<Furnish>(job) {
             Ok(payload) => return furnish::furnish(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::PROPOSE => match payload::<Propose>(job) {
+            Ok(payload) => return requests::open::propose(core, job, &payload).await,
             Err(outcome) => return outcome,
         },
         work::CATCH_UP => match payload::<CatchUp>(job) {

@@ -1,18 +1,22 @@
 //! Presses on buttons and forms sent in. Authority is checked now, not when the button was shown.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 
-use super::{Core, Failure, UserError, cards, deliver, people, rate, why, work};
+use super::{Core, Failure, UserError, cards, deliver, people, rate, requests, why, work};
 use crate::{
     chat::{Card, Form, InboundMessage, Press, PrivateMessages, WayBack},
     domain::{
-        ids::{ActionId, AnswerId, FeedbackId, MessageId, QuestionId, RequestId},
+        ids::{ActionId, AnswerId, FeedbackId, MessageId, QuestionId},
         people::Person,
+        request::Priority,
     },
     store::{
         self, Tx,
+        actions::Action,
+        feedback::Feedback,
         messages::{Message, Place},
-        requests::{Action, Feedback, Request},
     },
 };
 
@@ -59,7 +63,7 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
     if !store::inbox::accept(&mut tx, &press.chat, &press.delivery_key, "press", None, core.clock.now()).await? {
         return Ok(Response::default());
     }
-    let action = store::requests::action(&mut tx, press.action)
+    let action = store::actions::by_id(&mut tx, press.action)
         .await?
         .ok_or_else(|| UserError::new("This button is no longer known.", "Ask the question again."))?;
     people::meet(core, &mut tx, &press.chat, &press.actor).await?;
@@ -75,6 +79,7 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "link" => link(core, &mut tx, press, &person, &action).await?,
         "ask" => ask(core, &mut tx, press, &action).await?,
         "feedback" => feedback(core, &mut tx, press, &person, &action).await?,
+        verb if verb.starts_with(requests::VERBS) => requests::press(core, &mut tx, press, &person, &action).await?,
         other => return Err(anyhow::anyhow!("unknown verb {other}").into()),
     };
     core.db.commit(tx).await?;
@@ -180,51 +185,15 @@ async fn call_person(
         .as_deref()
         .and_then(|id| core.config.platform(id))
         .ok_or_else(|| UserError::new("The platform of this question is gone.", "Ask the question again."))?;
-    let capability = action.argument.as_deref().and_then(|id| platform.capabilities.iter().find(|it| it.id == id));
-    let request = Request {
-        id: RequestId::new(&*core.clock),
+    let beginning = requests::open::Beginning {
+        message: &message,
         question: Some(question.id),
-        message: message.id,
-        platform: platform.id.clone(),
-        capability: capability.map(|capability| capability.id.clone()),
-        requester: person.id.clone(),
-        text: question.text.clone(),
-        state: "open".to_owned(),
-        opened_at: core.clock.now(),
+        capability: action.argument.clone(),
+        words: &question.text,
+        priority: Priority::Normal,
     };
-    if !store::requests::open(tx, &request).await? {
-        return Ok(Response::notice("The team has been asked already."));
-    }
-    let name = capability.map_or(&platform.support_channel, |capability| &capability.channel);
-    let target = platform
-        .channels
-        .iter()
-        .find(|channel| channel.name == *name)
-        .and_then(|channel| channel.id_in(&press.chat))
-        .map(str::to_owned);
-    let Some(target) = target else {
-        return Err(UserError::new(
-            format!("I cannot reach the {} team from here.", platform.name),
-            format!("Ask in #{name}, wherever you have that channel."),
-        )
-        .into());
-    };
-    // Nobody but its author sees the thread of a command.
-    let here = target == message.place.channel && !message.command;
-    let wanted = cards::person_wanted(
-        &person.name,
-        &question.text,
-        if message.direct { " (in a direct message to me)" } else { "" },
-    );
-    if here {
-        deliver::say(core, tx, &message, None, None, &wanted).await?;
-    } else {
-        let place = Place { chat: press.chat.clone(), channel: target, thread: None };
-        deliver::say_at(core, tx, place, false, None, None, &wanted).await?;
-    }
-    let card = cards::person_called(platform, name, here);
-    deliver::say(core, tx, &message, None, None, &card).await?;
-    Ok(Response::notice(format!("The {} team has been asked.", platform.name)))
+    let platform = Arc::clone(platform);
+    requests::open::begin(core, tx, &platform, person, beginning).await
 }
 
 async fn choose_platform(
@@ -303,7 +272,7 @@ pub async fn form_action(core: &Core, tx: &mut Tx, verb: &str, argument: &str) -
         argument: Some(argument.to_owned()),
         created_at: core.clock.now(),
     };
-    store::requests::insert_action(tx, &action).await?;
+    store::actions::insert(tx, &action).await?;
     Ok(action.id)
 }
 
@@ -391,7 +360,7 @@ async fn feedback(
         text,
         said_at: now,
     };
-    store::requests::record_feedback(tx, &feedback).await?;
+    store::feedback::record(tx, &feedback).await?;
     let owner = platform.map_or("the platform's owner", |platform| platform.owner_name());
     Ok(Response::notice(format!("Thank you. {owner} sees it, with your name on it.")))
 }

@@ -5,16 +5,21 @@ use anyhow::Context as _;
 use super::{
     Core, Failure, UserError,
     act::{self, Response},
-    cards, intake, people, why,
+    cards, intake, people, requests, why,
 };
 use crate::{
-    chat::{Card, Command, InboundMessage},
-    store,
+    chat::{Card, Command, InboundMessage, Pointed},
+    store::{
+        self, Tx,
+        messages::{Message, Place},
+    },
 };
 
 /// What the first word may be. The rest of the line belongs to it.
-pub const VERBS: [(&str, &str); 6] = [
+pub const VERBS: [(&str, &str); 8] = [
     ("ask", "Ask the platform; only you see the answer until you share it"),
+    ("request", "Ask the platform's people for something"),
+    ("requests", "Your requests and your teams'"),
     ("help", "What I can do"),
     ("why", "Why I answered, or did not answer, your last message here"),
     ("about", "Which platforms and pages I know"),
@@ -40,6 +45,8 @@ pub async fn run(core: &Core, command: &Command) -> Result<Response, Failure> {
         "about" => about(core).await,
         "why" => explain(core, command).await,
         "feedback" => feedback(core, command, text).await,
+        "request" => request(core, command, text).await,
+        "requests" => requests::list::of_command(core, command).await,
         "link" => link(core, command).await,
         _ => {
             let line = format!("{} {text}", command.verb);
@@ -125,6 +132,51 @@ async fn feedback(core: &Core, command: &Command, text: &str) -> Result<Response
         form: Some(cards::feedback_form(action, &core.config.platforms, here.as_deref(), text)),
         ..Response::default()
     })
+}
+
+/// Opens the form for a request: from the message that was pointed at, or from what was typed.
+async fn request(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
+    let mut tx = core.db.write_urgently().await?;
+    people::meet(core, &mut tx, &command.chat, &command.author).await?;
+    let name = people::display_name(&mut tx, &command.chat, &command.author).await?;
+    let person = people::person(core, &mut tx, &command.chat, &command.author.id, &name).await?;
+    let message = match &command.about {
+        Some(pointed) => pointed_at(core, &mut tx, command, pointed).await?,
+        None => typed(core, &mut tx, command, text, &name).await?,
+    };
+    let response = requests::open::begin_with(core, &mut tx, &person, &message, None).await?;
+    core.db.commit(tx).await?;
+    Ok(response)
+}
+
+/// The message that somebody pointed at; the bot may not have seen it before.
+async fn pointed_at(core: &Core, tx: &mut Tx, command: &Command, pointed: &Pointed) -> Result<Message, Failure> {
+    let known = store::messages::by_external_id(tx, &command.chat, &command.channel, &pointed.external_id).await?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let place = Place { chat: command.chat.clone(), channel: command.channel.clone(), thread: pointed.thread.clone() };
+    let author = if pointed.author.id.is_empty() { &command.author } else { &pointed.author };
+    let name = people::display_name(tx, &command.chat, author).await?;
+    let message = intake::written(core, place, &pointed.external_id, author, &name, &pointed.text);
+    store::messages::insert(tx, &message).await?;
+    Ok(message)
+}
+
+/// What was typed after a command, as a message that only its author saw.
+async fn typed(core: &Core, tx: &mut Tx, command: &Command, text: &str, name: &str) -> Result<Message, Failure> {
+    let place = Place { chat: command.chat.clone(), channel: command.channel.clone(), thread: None };
+    let until = core.clock.now().plus(command.way_back.lifetime);
+    let message = Message {
+        command: true,
+        addressed: true,
+        direct: command.direct,
+        way_back: Some((command.way_back.handle.clone(), until)),
+        ..intake::written(core, place, &command.delivery_key, &command.author, name, text)
+    };
+    store::messages::insert(tx, &message).await?;
+    let known = store::messages::by_external_id(tx, &command.chat, &command.channel, &message.external_id).await?;
+    Ok(known.unwrap_or(message))
 }
 
 async fn link(core: &Core, command: &Command) -> Result<Response, Failure> {

@@ -536,6 +536,50 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// What a person wrote, as Markdown that repeats it for others: code stays code, an address that is plain to see stays one,
+/// and everything else is shown as it is.
+pub fn repeat(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+            out.push(line.to_owned());
+        } else if fenced {
+            out.push(line.to_owned());
+        } else {
+            out.push(repeat_line(line));
+        }
+    }
+    if fenced {
+        out.push("```".to_owned());
+    }
+    out.join("\n")
+}
+
+fn repeat_line(line: &str) -> String {
+    let parts: Vec<&str> = line.split('`').collect();
+    // Backticks that have no partner are shown as they are.
+    if parts.len().is_multiple_of(2) {
+        return line.split(' ').map(repeat_word).collect::<Vec<_>>().join(" ");
+    }
+    let mut out = String::new();
+    for (index, part) in parts.iter().enumerate() {
+        if index % 2 == 1 {
+            out.push_str(&format!("`{part}`"));
+        } else {
+            out.push_str(&part.split(' ').map(repeat_word).collect::<Vec<_>>().join(" "));
+        }
+    }
+    out
+}
+
+fn repeat_word(word: &str) -> String {
+    let is_address = (word.starts_with("https://") || word.starts_with("http://"))
+        && !word.contains(['<', '>', '|', '[', ']', '(', ')', '`', '"', '\'', '\\', '*']);
+    if is_address { word.to_owned() } else { escape(word) }
+}
+
 /// The citation of a passage, with its age when nobody has looked at the page for long.
 pub fn cite(passage: &PlacedPassage, shape: Shape) -> Citation {
     let age = passage.reviewed_at.filter(|reviewed| is_stale(*reviewed, shape)).map(|reviewed| {
@@ -560,4 +604,24 @@ fn is_stale(reviewed: Timestamp, shape: Shape) -> bool {
 /// Words of prose; what stands in a link's target does not count.
 pub fn word_count(text: &str) -> usize {
     text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_are_repeated_and_lead_nowhere_unseen() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            assert_eq!(repeat(text), expected);
+        }
+        check("see https://docs.example/a_b *now*", "see https://docs.example/a_b \\*now\\*");
+        check("[click](https://evil.example)", "\\[click\\](https\u{200B}://evil.example)");
+        check("<https://evil.example|click>", "\\<https\u{200B}://evil.example\\|click\\>");
+        check("run `rm_all *` now", "run `rm_all *` now");
+        check("```\n<!channel>\n```\n#1", "```\n<!channel>\n```\n\\#1");
+        check("```\nopen", "```\nopen\n```");
+        check("a ` b", "a \\` b");
+    }
 }

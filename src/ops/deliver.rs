@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// What stands for the chat system's id of a message until it is posted begins with this.
+const PENDING: &str = "pending";
+
 /// Author of the bot's own messages.
 pub const BOT: &str = "stationmaster";
 pub const BOT_NAME: &str = "Stationmaster";
@@ -58,7 +61,7 @@ pub async fn say_at(
     let id = MessageId::new(&*core.clock);
     let message = Message {
         id,
-        external_id: format!("pending {id}"),
+        external_id: format!("{PENDING} {id}"),
         author: BOT.to_owned(),
         author_name: BOT_NAME.to_owned(),
         from_bot: true,
@@ -111,6 +114,10 @@ pub async fn deliver(core: &Core, job: &Job, payload: &work::Deliver) -> Outcome
     if message.deleted_at.is_some() {
         return Outcome::Done;
     }
+    // Posts of a channel keep their order, so the message that begins the thread was tried before.
+    if message.place.thread.as_deref().is_some_and(|thread| thread.starts_with(PENDING)) {
+        return Outcome::Fail(anyhow::anyhow!("the message that begins the thread was never posted"));
+    }
     let Some(chat) = core.chats.get(message.place.chat.as_str()) else {
         return Outcome::Fail(anyhow::anyhow!("the chat system {} is off", message.place.chat));
     };
@@ -123,7 +130,7 @@ pub async fn deliver(core: &Core, job: &Job, payload: &work::Deliver) -> Outcome
     };
     let outbound = outbound(core, job, &message, (origin.as_ref(), first), card, chat.capabilities().private_messages);
     match chat.post(job.id, &outbound).await {
-        Ok(external_id) => match record(core, message.id, &external_id).await {
+        Ok(external_id) => match record(core, &message, &external_id).await {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Retry(work::retry_after(core, job), error),
         },
@@ -186,8 +193,14 @@ async fn load(core: &Core, id: MessageId) -> anyhow::Result<Option<Message>> {
     store::messages::by_id(&mut tx, id).await.context("load the message")
 }
 
-async fn record(core: &Core, id: MessageId, external_id: &str) -> anyhow::Result<()> {
+async fn record(core: &Core, message: &Message, external_id: &str) -> anyhow::Result<()> {
     let mut tx = core.db.write().await.context("open a transaction")?;
-    store::messages::mark_posted(&mut tx, id, external_id, core.clock.now()).await.context("record the post")?;
+    store::messages::mark_posted(&mut tx, message.id, external_id, core.clock.now())
+        .await
+        .context("record the post")?;
+    if message.posted_at.is_none() {
+        let stand_in = &message.external_id;
+        store::messages::rethread(&mut tx, &message.place, stand_in, external_id).await.context("record the thread")?;
+    }
     core.db.commit(tx).await.context("commit the post")
 }

@@ -5,7 +5,10 @@ use tracing::info;
 
 use super::{Core, cards, people, rate, work};
 use crate::{
-    chat::{Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening, InboundReaction, Missed, Reaction},
+    chat::{
+        Author, Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening, InboundReaction, Missed,
+        Reaction, bare_emoji,
+    },
     domain::{ids::MessageId, redact::redact},
     store::{
         self, Tx,
@@ -37,6 +40,11 @@ pub enum Received {
 /// # Errors
 /// When the store refuses; the chat system then delivers the event again.
 pub async fn receive(core: &Core, inbound: Inbound) -> anyhow::Result<Received> {
+    if let Inbound::Reacted(reaction) = &inbound
+        && meaning(core, reaction).is_none()
+    {
+        return Ok(Received::Ignored);
+    }
     let mut tx = core.db.write_urgently().await.context("open a transaction")?;
     let received = match inbound {
         Inbound::Message(message) => take_message(core, &mut tx, message).await?,
@@ -120,6 +128,42 @@ pub async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> 
     Ok(Received::Stored(id))
 }
 
+/// A message as it is kept when there is nothing more to say of it. Secrets are taken out.
+pub(super) fn written(
+    core: &Core,
+    place: Place,
+    external_id: &str,
+    author: &Author,
+    name: &str,
+    text: &str,
+) -> Message {
+    let now = core.clock.now();
+    Message {
+        id: MessageId::new(&*core.clock),
+        place,
+        external_id: external_id.to_owned(),
+        author: author.id.clone(),
+        author_name: name.to_owned(),
+        from_bot: false,
+        private_to: None,
+        addressed: false,
+        direct: false,
+        about: None,
+        text: redact(&readable(text)).text,
+        card: None,
+        revision: 1,
+        created_at: now,
+        changed_at: now,
+        posted_at: Some(now),
+        edited_at: None,
+        deleted_at: None,
+        command: false,
+        version: None,
+        way_back: None,
+        missed: false,
+    }
+}
+
 /// The same message in another event: chat systems send a mention twice, once as a message and once as a mention. If
 /// only the second says that the bot was addressed, the response is thought over.
 async fn take_again(core: &Core, tx: &mut Tx, message: &Message) -> anyhow::Result<Received> {
@@ -198,6 +242,7 @@ async fn take_deletion(core: &Core, tx: &mut Tx, inbound: InboundDeletion) -> an
     match known.filter(|message| !message.from_bot && own(message)) {
         Some(message) if store::messages::delete(tx, message.id, now).await? => {
             take_answer_back(core, tx, &message).await?;
+            super::requests::sync::forget(core, tx, &message).await?;
             Ok(Received::Stored(message.id))
         }
         _ => Ok(Received::Ignored),
@@ -211,20 +256,48 @@ async fn take_answer_back(core: &Core, tx: &mut Tx, message: &Message) -> anyhow
     super::deliver::replace(core, tx, &posted, &cards::answer_taken_back("deleted")).await
 }
 
-/// A thumb on an answer is a rating.
+/// What an emoji asks the bot to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The answer under it helped, or did not.
+    Rating(Reaction),
+    /// Somebody of the platform should see the message.
+    Request,
+}
+
+fn meaning(core: &Core, reaction: &InboundReaction) -> Option<Meaning> {
+    let wanted = |emoji: &String| bare_emoji(emoji) == bare_emoji(&reaction.emoji);
+    if core.config.server.requests.emoji.iter().any(wanted) {
+        return Some(Meaning::Request).filter(|_| reaction.added);
+    }
+    Reaction::from_emoji(&reaction.emoji).map(Meaning::Rating)
+}
+
 async fn take_reaction(core: &Core, tx: &mut Tx, inbound: InboundReaction) -> anyhow::Result<Received> {
-    let InboundReaction { delivery_key, chat, channel, external_id, author, reaction, added } = inbound;
+    let Some(meaning) = meaning(core, &inbound) else { return Ok(Received::Ignored) };
+    let InboundReaction { delivery_key, chat, channel, external_id, author, emoji: _, added } = inbound;
     let now = core.clock.now();
-    let known = store::messages::by_external_id(tx, &chat, &channel, &external_id).await?;
-    let Some(message) = known.filter(|message| message.from_bot) else { return Ok(Received::Ignored) };
-    let Some(question) = message.about else { return Ok(Received::Ignored) };
+    let Some(message) = store::messages::by_external_id(tx, &chat, &channel, &external_id).await? else {
+        return Ok(Received::Ignored);
+    };
+    if matches!(meaning, Meaning::Rating(_)) && !(message.from_bot && message.about.is_some()) {
+        return Ok(Received::Ignored);
+    }
     if !store::inbox::accept(tx, &chat, &delivery_key, "reaction", Some(message.id), now).await? {
         return Ok(Received::Duplicate(Some(message.id)));
     }
     people::meet(core, tx, &chat, &author).await?;
     let name = people::display_name(tx, &chat, &author).await?;
     let person = people::person(core, tx, &chat, &author.id, &name).await?;
-    rate::by_reaction(core, tx, question, &person, reaction == Reaction::Up, added).await?;
+    match (meaning, message.about) {
+        (Meaning::Rating(reaction), Some(question)) => {
+            rate::by_reaction(core, tx, question, &person, reaction == Reaction::Up, added).await?;
+        }
+        (Meaning::Rating(_), None) => {}
+        // An emoji opens no form: whoever put it there is offered one.
+        (Meaning::Request, _) if message.from_bot || message.deleted_at.is_some() => {}
+        (Meaning::Request, _) => super::requests::open::offer(core, tx, &message, Some(&author.id)).await?,
+    }
     Ok(Received::Noted)
 }
 

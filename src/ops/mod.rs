@@ -14,6 +14,7 @@ pub mod knowledge_base;
 pub mod people;
 mod plan;
 pub mod rate;
+pub mod requests;
 pub mod respond;
 pub mod search;
 pub mod sync;

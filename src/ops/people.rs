@@ -45,6 +45,29 @@ pub async fn person(core: &Core, tx: &mut Tx, chat: &str, external_id: &str, nam
     Ok(person)
 }
 
+/// The person of an id: somebody the files name, or the identity it stands for.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn by_id(core: &Core, tx: &mut Tx, id: &str) -> store::Result<Person> {
+    match (core.config.member(id), id.split_once(':')) {
+        (Some(person), _) => Ok(person),
+        (None, Some((chat, external_id))) => {
+            let name = display_name(tx, chat, &Author::known(external_id, "")).await?;
+            person(core, tx, chat, external_id, &name).await
+        }
+        (None, None) => Ok(Person::stranger(id, id)),
+    }
+}
+
+/// The name to show for a person.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn name_of(core: &Core, tx: &mut Tx, id: &str) -> store::Result<String> {
+    Ok(by_id(core, tx, id).await?.name)
+}
+
 /// The name to show for an identity: as it came with the event, else as it was looked up, else its id.
 ///
 /// # Errors

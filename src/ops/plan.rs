@@ -36,6 +36,8 @@ pub(super) enum Plan {
     Answer,
     /// Answer if the pages clearly do; otherwise explain what the bot is for.
     AnswerOrHelp,
+    /// Answer if the pages clearly do; otherwise offer to open a request.
+    AnswerOrOffer,
     /// Answer if the pages clearly do; otherwise stay silent, for this reason.
     AnswerOrSilence(&'static str),
 }
@@ -184,6 +186,7 @@ pub(super) fn plan(situation: &Situation) -> Plan {
             MessageKind::Question => {
                 Plan::AnswerOrSilence("it may be a question, but I am not sure enough of that, nor of an answer")
             }
+            MessageKind::Incident | MessageKind::ServiceRequest if sure => Plan::AnswerOrOffer,
             MessageKind::Incident | MessageKind::ServiceRequest => {
                 Plan::AnswerOrSilence("it is not a question (mode: questions), and no page clearly helps with it")
             }
@@ -193,6 +196,7 @@ pub(super) fn plan(situation: &Situation) -> Plan {
             },
         },
         Some(ChannelMode::All) => match kind {
+            MessageKind::Incident | MessageKind::ServiceRequest if sure => Plan::AnswerOrOffer,
             kind if kind.wants_an_answer() && sure => Plan::Answer,
             MessageKind::BotHelp if sure => Plan::Help,
             kind => match kind.feedback() {

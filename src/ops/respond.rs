@@ -7,11 +7,12 @@ use serde_json::{Value as Json, json};
 use tracing::info;
 
 use super::{
-    Core,
+    Core, Failure,
     cards::{self, AnswerActions},
     compose::{self, Extract},
     deliver, people,
     plan::{Plan, READ_LIMIT, Situation, assess, head, plan},
+    requests,
     search::{self, Found, Room},
     work,
 };
@@ -26,10 +27,11 @@ use crate::{
     },
     store::{
         self, Tx,
+        actions::Action,
         answers::{Answer, Question},
+        feedback::Feedback,
         inbox::{ASKED_PLATFORM, Decision},
         messages::Message,
-        requests::{Action, Feedback},
     },
 };
 
@@ -41,6 +43,8 @@ const PLATFORM_MARGIN: f64 = 0.15;
 enum Otherwise {
     Say,
     Help,
+    /// Offers to open a request.
+    Offer,
     Silence(&'static str),
 }
 
@@ -57,6 +61,9 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
         return link(core, message, &code).await;
     }
     let mut situation = assess(core, message).await?;
+    if job.platform.is_none() && carry(core, &situation).await? {
+        return Ok(());
+    }
     if let Some(named) = job.platform.as_deref() {
         situation.platform = core.config.platform(named).cloned();
     }
@@ -68,7 +75,7 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
         _ if job.platform.is_some() => Plan::Answer,
         // Whoever wrote the answer wanted it given, whatever kind of message asks for it.
         Plan::Silent(_) if curated && situation.may_step_in() => Plan::Answer,
-        Plan::AnswerOrSilence(_) | Plan::Feedback { .. } if curated => Plan::Answer,
+        Plan::AnswerOrSilence(_) | Plan::AnswerOrOffer | Plan::Feedback { .. } if curated => Plan::Answer,
         plan => plan,
     };
     match plan {
@@ -84,8 +91,38 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
         Plan::Feedback { kind, say_so } => note_feedback(core, &situation, kind, say_so).await,
         Plan::Answer => answer(core, &situation, Otherwise::Say).await,
         Plan::AnswerOrHelp => answer(core, &situation, Otherwise::Help).await,
+        Plan::AnswerOrOffer => answer(core, &situation, Otherwise::Offer).await,
         Plan::AnswerOrSilence(reason) => answer(core, &situation, Otherwise::Silence(reason)).await,
     }
+}
+
+/// Carries a message in a request's thread to the other side. `false` when it is in no such thread.
+async fn carry(core: &Core, situation: &Situation) -> anyhow::Result<bool> {
+    let Situation { message, person, .. } = situation;
+    let threads = {
+        let mut tx = core.db.read().await.context("open a transaction")?;
+        requests::sync::threads_of(&mut tx, message, person).await.context("look for requests")?
+    };
+    if threads.is_empty() {
+        return Ok(false);
+    }
+    let mut tx = core.db.write().await.context("open a transaction")?;
+    if !still_stands(&mut tx, message).await? {
+        return Ok(true);
+    }
+    let numbers: Vec<String> = threads.iter().map(|(_, request)| format!("#{}", request.number)).collect();
+    let detail = json!({ "reason": format!("it belongs to request {}, and went to the people of it", numbers[0]) });
+    if !store::inbox::decide(&mut tx, &decision(core, situation, "carried", detail)).await? {
+        return Ok(true);
+    }
+    match requests::sync::hear(core, &mut tx, message, person, situation.kind, &threads).await {
+        Ok(_) => {}
+        Err(Failure::User(refused)) => anyhow::bail!("carry the message: {refused}"),
+        Err(Failure::Internal(error)) => return Err(error.context("carry the message")),
+    }
+    core.db.commit(tx).await.context("commit what was carried")?;
+    info!(message.id = %message.id, "Message carried to the other side of request {}.", numbers[0]);
+    Ok(true)
 }
 
 /// Offers to link two identities by a code, in place of an answer.
@@ -216,7 +253,7 @@ async fn note_feedback(core: &Core, situation: &Situation, kind: &str, say_so: b
         text: message.text.clone(),
         said_at: message.created_at,
     };
-    store::requests::record_feedback(&mut tx, &feedback).await.context("record the feedback")?;
+    store::feedback::record(&mut tx, &feedback).await.context("record the feedback")?;
     if say_so && message.revision == 1 {
         let card = cards::feedback_noted(platform.as_deref(), kind);
         deliver::say(core, &mut tx, message, None, None, &card).await?;
@@ -319,6 +356,7 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
                         "a greeting or talk, and no page clearly answers it",
                         Some(help_card(core, situation)),
                     ),
+                    Otherwise::Offer => return offer(core, situation, &found).await,
                     Otherwise::Silence(reason) => ("silent", reason, None),
                 };
                 let search = serde_json::to_value(&found.trace).context("write the trace")?;
@@ -328,6 +366,24 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
             settle(core, situation, &platform, &found, curated.as_ref(), &text).await
         }
     }
+}
+
+/// No page answers, and somebody needs something: asks whether to open a request, and does nothing by itself.
+async fn offer(core: &Core, situation: &Situation, found: &Found) -> anyhow::Result<()> {
+    let mut tx = core.db.write().await.context("open a transaction")?;
+    if !still_stands(&mut tx, &situation.message).await? {
+        return Ok(());
+    }
+    let search = serde_json::to_value(&found.trace).context("write the trace")?;
+    let detail = json!({ "reason": "it asks for something, and no page clearly helps", "search": search });
+    if !store::inbox::decide(&mut tx, &decision(core, situation, "offered", detail)).await? {
+        return Ok(());
+    }
+    retract_answer(core, &mut tx, situation, None).await?;
+    if situation.message.revision == 1 {
+        requests::open::offer(core, &mut tx, &situation.message, None).await?;
+    }
+    core.db.commit(tx).await.context("commit the offer")
 }
 
 async fn ask_platform(core: &Core, situation: &Situation, platforms: &[Arc<Platform>]) -> anyhow::Result<()> {
@@ -362,7 +418,7 @@ async fn action(
         argument: argument.map(str::to_owned),
         created_at: core.clock.now(),
     };
-    store::requests::insert_action(tx, &action).await.context("store a button")?;
+    store::actions::insert(tx, &action).await.context("store a button")?;
     Ok(action.id)
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Core;
 use crate::{
     chat::OwnRoom,
-    domain::ids::{JobId, MessageId},
+    domain::ids::{DraftId, JobId, MessageId},
     store::{
         self, Tx,
         jobs::{Job, NewJob},
@@ -52,6 +52,12 @@ pub struct Furnish {
     pub room: OwnRoom,
 }
 
+/// Look at a form that was sent in, and open a request from it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Propose {
+    pub draft: DraftId,
+}
+
 /// Look for messages that were written while the bot was away.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CatchUp {
@@ -73,6 +79,7 @@ pub struct Since {
 
 pub const LOOK_UP: &str = "look_up";
 pub const FURNISH: &str = "furnish";
+pub const PROPOSE: &str = "propose";
 pub const CATCH_UP: &str = "catch_up";
 pub const RESPOND: &str = "respond";
 pub const DELIVER: &str = "deliver";

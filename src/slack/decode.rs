@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::NAME;
 use crate::chat::{
     Author, Command, Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening, InboundReaction, Missed,
-    OwnRoom, Press, Reaction, WayBack,
+    OwnRoom, Pointed, Press, WayBack,
 };
 
 /// How long the address that comes with a command or a press can be used.
@@ -18,6 +18,8 @@ const WAY_BACK: Duration = Duration::from_mins(29);
 pub const SHORTCUT_ASK: &str = "ask";
 pub const SHORTCUT_FEEDBACK: &str = "feedback";
 pub const MESSAGE_SHORTCUT: &str = "ask_about";
+pub const SHORTCUT_REQUEST: &str = "request";
+pub const MESSAGE_REQUEST: &str = "request_about";
 
 /// Something a person did that is answered at once.
 #[derive(Debug, Clone)]
@@ -157,7 +159,6 @@ fn deleted(event: &Json, ts: &str, before: &Json, me: &str) -> Option<Inbound> {
 }
 
 fn reaction(event: &Json, delivery_key: String) -> Option<Inbound> {
-    let reaction = Reaction::from_emoji(text(&event["reaction"]))?;
     let item = &event["item"];
     Some(Inbound::Reacted(InboundReaction {
         delivery_key,
@@ -165,7 +166,7 @@ fn reaction(event: &Json, delivery_key: String) -> Option<Inbound> {
         channel: item["channel"].as_str()?.to_owned(),
         external_id: item["ts"].as_str()?.to_owned(),
         author: Author { id: text(&event["user"]).to_owned(), ..Author::default() },
-        reaction,
+        emoji: text(&event["reaction"]).to_owned(),
         added: text(&event["type"]) == "reaction_added",
     }))
 }
@@ -222,6 +223,7 @@ pub fn command(fields: &BTreeMap<String, String>) -> Interaction {
         text: readable(rest, "").0,
         // A direct message may be one between two people: the bot's own is not told from it.
         direct: false,
+        about: None,
         way_back: WayBack { handle: get("response_url").to_owned(), lifetime: WAY_BACK },
     };
     Interaction::Command { command: Box::new(command), trigger: get("trigger_id").to_owned(), needs_place: false }
@@ -300,12 +302,20 @@ fn digest(values: &BTreeMap<String, String>) -> String {
 }
 
 fn shortcut(payload: &Json, author: Author, trigger: String) -> Interaction {
-    let (verb, about) = match text(&payload["callback_id"]) {
+    let (verb, line) = match text(&payload["callback_id"]) {
         MESSAGE_SHORTCUT => ("ask", readable(text(&payload["message"]["text"]), "").0),
+        MESSAGE_REQUEST | SHORTCUT_REQUEST => ("request", String::new()),
         SHORTCUT_FEEDBACK => ("feedback", String::new()),
         SHORTCUT_ASK => ("ask", String::new()),
         _ => return Interaction::Nothing,
     };
+    let message = &payload["message"];
+    let about = message["ts"].as_str().map(|ts| Pointed {
+        external_id: ts.to_owned(),
+        thread: message["thread_ts"].as_str().filter(|thread| *thread != ts).map(str::to_owned),
+        author: Author { id: text(&message["user"]).to_owned(), ..Author::default() },
+        text: readable(text(&message["text"]), "").0,
+    });
     let channel = text(&payload["channel"]["id"]);
     let handle = text(&payload["response_url"]);
     let lifetime = if handle.is_empty() { Duration::ZERO } else { WAY_BACK };
@@ -315,8 +325,9 @@ fn shortcut(payload: &Json, author: Author, trigger: String) -> Interaction {
         channel: channel.to_owned(),
         author,
         verb: verb.to_owned(),
-        text: about,
+        text: line,
         direct: channel.is_empty(),
+        about,
         way_back: WayBack { handle: handle.to_owned(), lifetime },
     };
     Interaction::Command { needs_place: channel.is_empty(), command: Box::new(command), trigger }

@@ -88,7 +88,7 @@ impl Desk {
             }),
             Interaction::Command { mut command, trigger, needs_place } => {
                 if needs_place {
-                    match self.slack.direct(&command.author.id).await {
+                    match self.slack.open_direct(&command.author.id).await {
                         Ok(channel) => command.channel = channel,
                         Err(error) => return Err(error.into()),
                     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::decode::{MESSAGE_SHORTCUT, SHORTCUT_ASK, SHORTCUT_FEEDBACK};
+use super::decode::{MESSAGE_REQUEST, MESSAGE_SHORTCUT, SHORTCUT_ASK, SHORTCUT_FEEDBACK, SHORTCUT_REQUEST};
 use crate::config::{Server, server::SlackTransport};
 
 /// What the bot token must be allowed, each with what it is for.
@@ -74,7 +74,9 @@ pub fn manifest(server: &Server) -> Json {
             "shortcuts": [
                 { "name": "Ask the platform", "type": "global", "callback_id": SHORTCUT_ASK, "description": "What the front desk can do" },
                 { "name": "Platform feedback", "type": "global", "callback_id": SHORTCUT_FEEDBACK, "description": "Tell the platform's owner" },
+                { "name": "Open a request", "type": "global", "callback_id": SHORTCUT_REQUEST, "description": "Ask the platform's people for something" },
                 { "name": "Ask the platform", "type": "message", "callback_id": MESSAGE_SHORTCUT, "description": "Answer this message, for you alone" },
+                { "name": "Open a request", "type": "message", "callback_id": MESSAGE_REQUEST, "description": "Pass this message to the platform's people" },
             ],
             "slash_commands": [slash],
         },

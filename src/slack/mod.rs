@@ -108,7 +108,7 @@ impl Slack {
             Ok(answer) => Ok(format!("whisper {}", answer["message_ts"].as_str().unwrap_or_default())),
             Err(PostError::Never(reason)) => {
                 tracing::debug!(reason, "A private message goes into a direct message.");
-                let channel = self.direct(person).await?;
+                let channel = self.open_direct(person).await?;
                 let ts = self.post_once(job, &channel, None, content, outbound.doubtful).await?;
                 Ok(format!("{channel}/{ts}"))
             }
@@ -117,7 +117,7 @@ impl Slack {
     }
 
     /// The channel of the direct message with a person.
-    async fn direct(&self, person: &str) -> Result<String, PostError> {
+    pub(super) async fn open_direct(&self, person: &str) -> Result<String, PostError> {
         let answer = self.client.call("conversations.open", &json!({ "users": person })).await?;
         let id = answer["channel"]["id"].as_str();
         id.map(str::to_owned).ok_or_else(|| PostError::Never("no direct message could be opened".to_owned()))
@@ -349,6 +349,10 @@ impl Platform for Slack {
         prompts: &'a [String],
     ) -> ChatFuture<'a, ()> {
         Box::pin(self.fill(person, room, card, prompts))
+    }
+
+    fn direct<'a>(&'a self, person: &'a str) -> ChatFuture<'a, String> {
+        Box::pin(self.open_direct(person))
     }
 
     fn profile<'a>(&'a self, person: &'a str) -> ChatFuture<'a, Option<Profile>> {

@@ -231,6 +231,21 @@ pub async fn mark_posted(tx: &mut Tx, id: MessageId, external_id: &str, now: Tim
     Ok(rows == 1)
 }
 
+/// Replies to a message whose id in the chat system was not known yet now have it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn rethread(tx: &mut Tx, place: &Place, stand_in: &str, external_id: &str) -> Result<()> {
+    sql!("UPDATE messages SET thread = $4 WHERE chat = $1 AND channel = $2 AND thread = $3")
+        .bind(place.chat.as_str())
+        .bind(place.channel.as_str())
+        .bind(stand_in)
+        .bind(external_id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// The bot's public message that answers a question, if it was decided on.
 ///
 /// # Errors

@@ -2,8 +2,12 @@
 //!
 //! Functions of this room take a [`Tx`]; whoever opened it commits. What differs between the engines is in `dialect`.
 
+pub mod actions;
 pub mod answers;
+pub mod audit;
 pub mod dialect;
+pub mod drafts;
+pub mod feedback;
 pub mod inbox;
 pub mod jobs;
 pub mod knowledge;

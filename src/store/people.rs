@@ -152,7 +152,22 @@ pub async fn adopt(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
     .bind(to)
     .execute(tx)
     .await?;
-    sql!("UPDATE feedback SET person = $2 WHERE person = $1").bind(from).bind(to).execute(tx).await?;
+    sql!(
+        "UPDATE request_followers SET person = $2 WHERE person = $1 AND NOT EXISTS (
+             SELECT 1 FROM request_followers AS other
+             WHERE other.request_id = request_followers.request_id AND other.person = $2)"
+    )
+    .bind(from)
+    .bind(to)
+    .execute(tx)
+    .await?;
+    for statement in [
+        sql!("UPDATE feedback SET person = $2 WHERE person = $1"),
+        sql!("UPDATE drafts SET person = $2 WHERE person = $1"),
+        sql!("UPDATE request_events SET actor = $2 WHERE actor = $1"),
+    ] {
+        statement.bind(from).bind(to).execute(tx).await?;
+    }
     Ok(())
 }
 

@@ -79,6 +79,10 @@ values! {
     crate::domain::ids::JobId => Uuid |id: crate::domain::ids::JobId| id.uuid();
     crate::domain::ids::ActionId => Uuid |id: crate::domain::ids::ActionId| id.uuid();
     crate::domain::ids::RequestId => Uuid |id: crate::domain::ids::RequestId| id.uuid();
+    crate::domain::ids::EventId => Uuid |id: crate::domain::ids::EventId| id.uuid();
+    crate::domain::ids::DraftId => Uuid |id: crate::domain::ids::DraftId| id.uuid();
+    crate::domain::ids::IncidentId => Uuid |id: crate::domain::ids::IncidentId| id.uuid();
+    crate::domain::ids::AuditId => Uuid |id: crate::domain::ids::AuditId| id.uuid();
     crate::domain::ids::FeedbackId => Uuid |id: crate::domain::ids::FeedbackId| id.uuid();
     crate::domain::ids::PageId => Uuid |id: crate::domain::ids::PageId| id.uuid();
 }

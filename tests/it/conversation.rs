@@ -105,7 +105,7 @@ async fn feedback_is_kept_for_the_owner() {
         assert_eq!(world.decision(said).await.outcome, "recorded");
         assert!(world.reply_to(said).await.text.contains("Olga Owner"));
         let mut tx = world.core.db.read().await.unwrap();
-        let feedback = store::requests::feedback_of_message(&mut tx, said).await.unwrap().unwrap();
+        let feedback = store::feedback::of_message(&mut tx, said).await.unwrap().unwrap();
         assert_eq!((feedback.kind.as_str(), feedback.person.as_str()), ("idea", "dev"));
         drop(tx);
         world
@@ -190,7 +190,7 @@ async fn a_person_is_called_once_where_they_are() {
     on_both(Files::harbor, |world| async move {
         let asked = world.say("dev", "ask-harbor", "how long are production database backups kept?").await;
         let reply = world.reply_to(asked).await;
-        world.press("dev", &reply, "Get a person", &[]).await.unwrap();
+        world.fill("dev", &reply, "Get a person", &[]).await.unwrap();
         let again = world.press("dev", &reply, "Get a person", &[]).await.unwrap();
         assert!(again.notice.unwrap().contains("already"));
         let mut tx = world.core.db.read().await.unwrap();

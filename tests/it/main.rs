@@ -12,6 +12,7 @@ mod crash;
 mod discord;
 mod knowledge;
 mod people;
+mod requests;
 mod safety;
 mod slack;
 mod store;

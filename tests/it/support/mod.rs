@@ -338,6 +338,33 @@ impl World {
         self.press_action(person, action, values).await
     }
 
+    /// Presses a button that opens a form, and sends the form in with what it was filled in with, changed by `values`.
+    pub async fn fill(
+        &self,
+        person: &str,
+        message: &Message,
+        label: &str,
+        values: &[(&str, &str)],
+    ) -> Result<act::Response, stationmaster::ops::Failure> {
+        let opened = self.press(person, message, label, &[]).await?;
+        let Some(form) = opened.form else { panic!("no form behind {label}: {opened:?}") };
+        self.send(person, &form, values).await
+    }
+
+    /// Sends a form in with what it was filled in with, changed by `values`.
+    pub async fn send(
+        &self,
+        person: &str,
+        form: &stationmaster::chat::Form,
+        values: &[(&str, &str)],
+    ) -> Result<act::Response, stationmaster::ops::Failure> {
+        let begun = form.fields.iter().filter_map(|field| Some((field.id.as_str(), field.value.as_deref()?)));
+        let mut all: std::collections::BTreeMap<&str, &str> = begun.collect();
+        all.extend(values.iter().copied());
+        let all: Vec<(&str, &str)> = all.into_iter().collect();
+        self.press_action(person, form.action, &all).await
+    }
+
     pub async fn press_action(
         &self,
         person: &str,

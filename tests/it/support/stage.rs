@@ -318,6 +318,7 @@ impl Stage {
                     verb: verb.to_owned(),
                     text: text.to_owned(),
                     direct: false,
+                    about: None,
                     way_back: WayBack { handle: "here".to_owned(), lifetime: Duration::from_mins(15) },
                 };
                 match command::run(&self.world.core, &command).await {
@@ -362,9 +363,10 @@ impl Stage {
         let action = button(&message, label).unwrap_or_else(|| panic!("no button {label} on: {}", message.text));
         match &self.system {
             System::Console => {
-                self.world.press_action(person, action, &[]).await.expect("the press is taken");
+                let opened = self.world.press_action(person, action, &[]).await.expect("the press is taken");
                 if !values.is_empty() {
-                    self.world.press_action(person, action, values).await.expect("the form is taken");
+                    let form = opened.form.expect("a form is opened");
+                    self.world.send(person, &form, values).await.expect("the form is taken");
                 }
             }
             System::Slack(slack) => {
@@ -532,10 +534,15 @@ impl Stage {
                 }
             }
             for request in store::requests::of_message(&mut tx, message.id).await.expect("rows") {
-                let _ =
-                    writeln!(out, "    request by {} {:?} {}", request.requester, request.capability, request.state);
+                let _ = writeln!(
+                    out,
+                    "    request by {} {:?} {}",
+                    request.requester,
+                    request.capability,
+                    request.state.id()
+                );
             }
-            if let Some(feedback) = store::requests::feedback_of_message(&mut tx, message.id).await.expect("rows") {
+            if let Some(feedback) = store::feedback::of_message(&mut tx, message.id).await.expect("rows") {
                 let _ = writeln!(out, "    feedback by {}: {}", feedback.person, feedback.kind);
             }
         }

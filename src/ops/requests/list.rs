@@ -1,0 +1,61 @@
+//! Requests of a person and of their teams, as lists.
+
+use super::{Core, Failure, Response, desk, show};
+use crate::{
+    chat::{Card, Command},
+    ops::{compose::escape, people},
+    store::{self, Tx, requests::Request},
+};
+
+/// Most requests of one list.
+const SHOWN: i64 = 15;
+
+/// What `requests` answers to.
+///
+/// # Errors
+/// When the store refuses.
+pub(in crate::ops) async fn of_command(core: &Core, command: &Command) -> Result<Response, Failure> {
+    let mut tx = core.db.read().await?;
+    let name = people::display_name(&mut tx, &command.chat, &command.author).await?;
+    let person = people::person(core, &mut tx, &command.chat, &command.author.id, &name).await?;
+    let mut own = store::requests::of_person(&mut tx, &person.id, None, SHOWN).await?;
+    let mine: Vec<_> = own.iter().map(|request| request.id).collect();
+    let mut teams = Vec::new();
+    for team in &person.teams {
+        for request in store::requests::of_person(&mut tx, "", Some(team), SHOWN).await? {
+            if !mine.contains(&request.id) && request.state.is_active() {
+                teams.push(request);
+            }
+        }
+    }
+    own.truncate(usize::try_from(SHOWN).unwrap_or(15));
+    let mut parts = Vec::new();
+    if !own.is_empty() {
+        parts.push(format!("**Your requests**\n\n{}", lines(core, &mut tx, &own).await?));
+    }
+    if !teams.is_empty() {
+        parts.push(format!("**Your teams'**\n\n{}", lines(core, &mut tx, &teams).await?));
+    }
+    if parts.is_empty() {
+        parts.push("There is no request of yours. `request` opens one.".to_owned());
+    }
+    Ok(Response::card(Card::text(parts.join("\n\n"))))
+}
+
+async fn lines(core: &Core, tx: &mut Tx, requests: &[Request]) -> Result<String, Failure> {
+    let mut lines = Vec::new();
+    for request in requests {
+        let platform = desk::platform(core, &request.platform)?;
+        let worker = match &request.assignee {
+            Some(worker) => Some(people::name_of(core, tx, worker).await?),
+            None => None,
+        };
+        lines.push(format!(
+            "- {}: {}, with {}",
+            show::headline(request),
+            show::state_words(request.state, worker.as_deref()),
+            escape(desk::route_name(&platform, &request.route)),
+        ));
+    }
+    Ok(lines.join("\n"))
+}

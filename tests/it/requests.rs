@@ -1,0 +1,288 @@
+//! Requests: opened from the conversation, worked on by people, kept in step on both sides.
+
+use stationmaster::{
+    chat::{Block, Card},
+    domain::request::{Outcome, Priority, RootCause, State},
+    ops::Failure,
+    store::{
+        self,
+        messages::Message,
+        requests::{Request, ThreadRole},
+    },
+};
+
+use crate::support::{Files, World, button, on_both};
+
+const ASKED: &str = "@stationmaster our nightly export dies with signal 9 on the loading dock, what now?";
+
+/// A request of Dev's that began in a channel; returns it with the message it began with.
+async fn opened(world: &World, text: &str) -> (Request, Message) {
+    let asked = world.say("dev", "everything", text).await;
+    let reply = world.reply_to(asked).await;
+    world.fill("dev", &reply, "Get a person", &[("priority", "high")]).await.unwrap();
+    let mut tx = world.core.db.read().await.unwrap();
+    let request = store::requests::of_message(&mut tx, asked).await.unwrap().remove(0);
+    (request, reply)
+}
+
+async fn now(world: &World, request: &Request) -> Request {
+    let mut tx = world.core.db.read().await.unwrap();
+    store::requests::by_id(&mut tx, request.id).await.unwrap().unwrap()
+}
+
+/// The card of a request on one side.
+async fn card(world: &World, request: &Request, role: ThreadRole) -> Message {
+    let mut tx = world.core.db.read().await.unwrap();
+    let threads = store::requests::threads(&mut tx, request.id).await.unwrap();
+    let thread = threads.into_iter().find(|thread| thread.role == role).unwrap();
+    store::messages::by_id(&mut tx, thread.card.unwrap()).await.unwrap().unwrap()
+}
+
+/// Everything in the thread of one side, oldest first.
+async fn said(world: &World, request: &Request, role: ThreadRole) -> Vec<Message> {
+    let mut tx = world.core.db.read().await.unwrap();
+    let threads = store::requests::threads(&mut tx, request.id).await.unwrap();
+    let thread = threads.into_iter().find(|thread| thread.role == role).unwrap();
+    let root = store::messages::by_id(&mut tx, thread.message).await.unwrap().unwrap();
+    let place = &root.place;
+    store::messages::thread(&mut tx, &place.chat, &place.channel, root.thread_root(), None).await.unwrap()
+}
+
+async fn last(world: &World, request: &Request, role: ThreadRole) -> Message {
+    said(world, request, role).await.pop().unwrap()
+}
+
+/// Writes into the thread of one side.
+async fn write(world: &World, person: &str, request: &Request, role: ThreadRole, text: &str) -> Message {
+    let root = said(world, request, role).await.remove(0);
+    let key = world.key();
+    let thread = Some(root.thread_root().to_owned());
+    let id = world.deliver(person, &root.place.channel, thread, text, &key).await;
+    world.message(id).await
+}
+
+fn labels(message: &Message) -> Vec<String> {
+    let card: Card = serde_json::from_value(message.card.clone().unwrap()).unwrap();
+    card.blocks
+        .iter()
+        .flat_map(|block| match block {
+            Block::Buttons { items } => items.iter().map(|button| button.label.clone()).collect(),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+fn refusal(failure: Failure) -> String {
+    match failure {
+        Failure::User(error) => error.to_string(),
+        Failure::Internal(error) => panic!("{error:#}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_goes_from_the_question_to_its_end() {
+    on_both(Files::harbor, |world| async move {
+        let (request, _) = opened(&world, ASKED).await;
+        assert_eq!((request.state, request.priority, request.number), (State::Open, Priority::High, 1));
+        assert!(request.title.starts_with("our nightly export dies with signal 9"), "{}", request.title);
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        assert!(
+            triage.text.contains("#1") && triage.text.contains("Dev Eloper") && triage.text.contains("#everything")
+        );
+        assert!(card(&world, &request, ThreadRole::Requester).await.text.contains("nobody has taken it yet"));
+
+        world.press("sam", &triage, "Claim", &[]).await.unwrap();
+        let second = world.press("olga", &triage, "Claim", &[]).await.unwrap_err();
+        assert!(refusal(second).starts_with("Sam Support has taken it."));
+        assert_eq!(now(&world, &request).await.assignee.as_deref(), Some("sam"));
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        assert!(triage.text.contains("Sam Support works on it"), "{}", triage.text);
+        assert!(!labels(&triage).contains(&"Claim".to_owned()));
+
+        world.fill("sam", &triage, "Need info", &[("text", "Which job is it?")]).await.unwrap();
+        assert_eq!(now(&world, &request).await.state, State::Waiting);
+        let asked = last(&world, &request, ThreadRole::Requester).await;
+        assert!(asked.text.contains("Sam Support") && asked.text.contains("Which job is it?"), "{}", asked.text);
+        write(&world, "dev", &request, ThreadRole::Requester, "It is `export-stock`.").await;
+        assert_eq!(now(&world, &request).await.state, State::Assigned);
+        let carried = last(&world, &request, ThreadRole::Triage).await;
+        assert!(carried.from_bot && carried.text.contains("export-stock"), "{}", carried.text);
+
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        let resolution = [("cause", "documentation_gap"), ("text", "It needs 2 GB; I raised the limit.")];
+        world.fill("sam", &triage, "Resolve", &resolution).await.unwrap();
+        let resolved = now(&world, &request).await;
+        assert_eq!((resolved.state, resolved.cause), (State::Resolved, Some(RootCause::DocumentationGap)));
+        let question = last(&world, &request, ThreadRole::Requester).await;
+        assert!(question.text.contains("2 GB"), "{}", question.text);
+        let other = world.press("dot", &question, "Solved", &[]).await.unwrap_err();
+        assert!(refusal(other).contains("Only whoever opened"));
+        world.press("dev", &question, "Solved", &[]).await.unwrap();
+        let closed = now(&world, &request).await;
+        assert_eq!((closed.state, closed.outcome), (State::Closed, Some(Outcome::Solved)));
+        let effort = last(&world, &request, ThreadRole::Requester).await;
+        assert_eq!(labels(&effort), ["1", "2", "3", "4", "5", "6", "7"]);
+        world.press("dev", &effort, "6", &[]).await.unwrap();
+
+        let mut tx = world.core.db.read().await.unwrap();
+        let events = store::requests::events(&mut tx, request.id).await.unwrap();
+        let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+        assert_eq!(kinds, ["opened", "claimed", "asked", "said", "resolved", "solved", "effort"]);
+        let audit = store::audit::of_subject(&mut tx, request.id.uuid()).await.unwrap();
+        assert!(audit.contains(&("request.resolved".to_owned(), "sam".to_owned())), "{audit:?}");
+        let taught = store::requests::examples(&mut tx, "harbor", 10).await.unwrap();
+        assert_eq!(taught.len(), 1);
+        drop(tx);
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn both_sides_read_the_same_but_for_notes() {
+    on_both(Files::harbor, |world| async move {
+        let (request, _) = opened(&world, ASKED).await;
+        let reply = write(&world, "sam", &request, ThreadRole::Triage, "Have you tried the big runner?").await;
+        let seen = last(&world, &request, ThreadRole::Requester).await;
+        assert!(seen.text.contains("Sam Support") && seen.text.contains("big runner"), "{}", seen.text);
+
+        world.edit(reply.id, "Have you tried the very big runner?").await;
+        let seen = last(&world, &request, ThreadRole::Requester).await;
+        assert!(seen.text.contains("very big runner"), "{}", seen.text);
+
+        let before = said(&world, &request, ThreadRole::Requester).await.len();
+        let note = write(&world, "sam", &request, ThreadRole::Triage, "// they always forget the limits").await;
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        world.fill("olga", &triage, "Note", &[("text", "a budget matter")]).await.unwrap();
+        assert_eq!(said(&world, &request, ThreadRole::Requester).await.len(), before, "notes never cross");
+        // A note that was meant for the requester after all is carried once it is none any more.
+        world.edit(note.id, "Please set the limits.").await;
+        assert!(last(&world, &request, ThreadRole::Requester).await.text.contains("set the limits"));
+
+        // What a person takes back is taken back on the other side.
+        let message = world.message(reply.id).await;
+        let person = stationmaster::console::person(&world.core.config, "sam").unwrap();
+        let gone = stationmaster::console::decode::deletion(&person, &message.place.channel, &message.external_id);
+        stationmaster::ops::intake::receive(&world.core, gone).await.unwrap();
+        world.drain().await;
+        let all = said(&world, &request, ThreadRole::Requester).await;
+        assert!(all.iter().all(|message| !message.text.contains("very big runner")), "{all:?}");
+
+        // The bot does not step between people, but answers when it is spoken to.
+        let talk = write(&world, "dev", &request, ThreadRole::Requester, "how long are backups kept?").await;
+        assert_eq!(world.decision(talk.id).await.outcome, "carried");
+        let asked =
+            write(&world, "dev", &request, ThreadRole::Requester, "@stationmaster how long are backups kept?").await;
+        assert_eq!(world.decision(asked.id).await.outcome, "answered");
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_solved_comes_back() {
+    on_both(Files::harbor, |world| async move {
+        let (request, _) = opened(&world, ASKED).await;
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        world.fill("sam", &triage, "Resolve", &[("cause", "user_error"), ("text", "Restart it.")]).await.unwrap();
+        // Thanks do not open it again, a new complaint asks once.
+        write(&world, "dev", &request, ThreadRole::Requester, "thank you so much!").await;
+        let before = said(&world, &request, ThreadRole::Requester).await.len();
+        write(&world, "dev", &request, ThreadRole::Requester, "it died again with the same signal").await;
+        write(&world, "dev", &request, ThreadRole::Requester, "and again, five minutes later").await;
+        let after = said(&world, &request, ThreadRole::Requester).await;
+        assert_eq!(after.len(), before + 3, "two messages and one question");
+        let question = after.iter().rfind(|message| button(message, "Not solved").is_some()).unwrap();
+        world.fill("dev", question, "Not solved", &[("text", "It dies at midnight.")]).await.unwrap();
+        let open = now(&world, &request).await;
+        assert_eq!((open.state, open.outcome, open.reopened), (State::Assigned, Some(Outcome::NotSolved), 1));
+        assert!(last(&world, &request, ThreadRole::Triage).await.text.contains("It dies at midnight."));
+        // The old card's button is out of date: nothing is resolved twice.
+        world.press("dev", question, "Solved", &[]).await.unwrap_err();
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn something_similar_is_shown_before_it_is_sent() {
+    on_both(Files::harbor, |world| async move {
+        let (first, _) = opened(&world, ASKED).await;
+        let triage = card(&world, &first, ThreadRole::Triage).await;
+        let asked = world
+            .say(
+                "dot",
+                "everything",
+                "@stationmaster the nightly export of our team dies with signal 9 too, who can help?",
+            )
+            .await;
+        let reply = world.reply_to(asked).await;
+        world.fill("dot", &reply, "Get a person", &[]).await.unwrap();
+        let shown = world.replies(asked, "dot").await.pop().unwrap();
+        assert!(shown.private_to.is_some() && shown.text.contains("#1"), "{}", shown.text);
+        assert!(world.replies(asked, "sam").await.iter().all(|reply| reply.id != shown.id));
+        world.press("dot", &shown, "Join #1", &[]).await.unwrap();
+        world.press("dot", &shown, "Send anyway", &[]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        assert!(store::requests::of_message(&mut tx, asked).await.unwrap().is_empty(), "joined, not opened");
+        drop(tx);
+        world
+            .fill("sam", &triage, "Resolve", &[("cause", "platform_defect"), ("text", "The node was bad.")])
+            .await
+            .unwrap();
+        let told = world.replies(asked, "dot").await.pop().unwrap();
+        assert!(told.text.contains("The node was bad."), "{}", told.text);
+
+        // Somebody else's matter is not the same: it is opened all the same.
+        let again = world
+            .say("dot", "everything", "@stationmaster our nightly export dies with signal 9 since the upgrade?")
+            .await;
+        let reply = world.reply_to(again).await;
+        world.fill("dot", &reply, "Get a person", &[]).await.unwrap();
+        let shown = world.replies(again, "dot").await.pop().unwrap();
+        assert!(shown.text.contains("resolved on") && shown.text.contains("The node was bad."), "{}", shown.text);
+        world.press("dot", &shown, "Send anyway", &[]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        assert_eq!(store::requests::of_message(&mut tx, again).await.unwrap().len(), 1);
+        drop(tx);
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requests_are_merged_split_and_given_on() {
+    on_both(Files::harbor, |world| async move {
+        let (first, _) = opened(&world, ASKED).await;
+        let (second, _) = opened(&world, "@stationmaster who can give our tea kettle a network address today?").await;
+        let triage = card(&world, &second, ThreadRole::Triage).await;
+        for wrong in ["2", "99", "tea"] {
+            world.fill("sam", &triage, "Duplicate", &[("number", wrong)]).await.unwrap_err();
+        }
+        world.fill("sam", &triage, "Duplicate", &[("number", "#1")]).await.unwrap();
+        let merged = now(&world, &second).await;
+        assert_eq!((merged.state, merged.merged_into), (State::Closed, Some(first.id)));
+        let triage = card(&world, &first, ThreadRole::Triage).await;
+        assert!(triage.text.contains("1 follows it"), "{}", triage.text);
+
+        world.fill("sam", &triage, "Split", &[("title", "Raise the limit"), ("text", "for all teams")]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        let third = store::requests::by_number(&mut tx, 3).await.unwrap().unwrap();
+        drop(tx);
+        assert_eq!((third.split_from, third.requester.as_str()), (Some(first.id), "dev"));
+
+        world.fill("sam", &triage, "Assign", &[("person", "olga")]).await.unwrap();
+        assert_eq!(now(&world, &first).await.assignee.as_deref(), Some("olga"));
+        world.fill("sam", &triage, "Priority", &[("priority", "low")]).await.unwrap();
+        assert_eq!(now(&world, &first).await.priority, Priority::Low);
+        let outsider = world.press("dot", &triage, "Resolve", &[]).await.unwrap_err();
+        assert!(refusal(outsider).starts_with("Only the people"));
+        let own = card(&world, &first, ThreadRole::Requester).await;
+        world.press("dev", &own, "No longer needed", &[]).await.unwrap();
+        assert_eq!(now(&world, &first).await.state, State::Closed);
+        let over = world.fill("sam", &triage, "Priority", &[("priority", "high")]).await.unwrap_err();
+        assert!(refusal(over).contains("over"));
+        world
+    })
+    .await;
+}
