@@ -15,6 +15,7 @@ pub mod people;
 mod plan;
 pub mod rate;
 pub mod respond;
+pub mod route;
 pub mod search;
 pub mod sync;
 pub mod understand;
