@@ -1,4 +1,5 @@
-//! Teams and their people from Backstage's software catalog: `User` and `Group` entities of `catalog-info.yaml` files.
+//! Backstage's software catalog (`catalog-info.yaml` files): `User` and `Group` entities give teams and their people, the
+//! other kinds say who owns what.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Diagnostics, platform::Member};
 
-/// An entity, as far as it is about people (Backstage, "Descriptor Format of Catalog Entities").
+/// An entity, as far as it is about people and ownership (Backstage, "Descriptor Format of Catalog Entities").
 #[derive(Debug, Deserialize)]
 struct Entity {
     #[serde(default)]
@@ -24,6 +25,16 @@ struct Entity {
 struct Metadata {
     #[serde(default)]
     name: String,
+    title: Option<String>,
+}
+
+/// Something with an owner: a component, an API, a resource, a system or a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// As people write it.
+    pub name: String,
+    /// Name of the group.
+    pub owner: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +46,7 @@ struct Spec {
     member_of: Vec<String>,
     #[serde(default)]
     members: Vec<String>,
+    owner: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -50,8 +62,8 @@ fn name_of(reference: &str) -> &str {
 }
 
 /// Adds the people of a catalog file to `people`, and their teams to those who are there already (the same id, or the
-/// same address).
-pub fn add_people(file: &Path, people: &mut Vec<Member>, findings: &mut Diagnostics) {
+/// same address); adds what has an owner to `owned`.
+pub fn load(file: &Path, people: &mut Vec<Member>, owned: &mut Vec<Owned>, findings: &mut Diagnostics) {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {
@@ -74,6 +86,9 @@ pub fn add_people(file: &Path, people: &mut Vec<Member>, findings: &mut Diagnost
             return;
         }
     };
+    let things = owned_in(&entities);
+    let says_nothing = things.is_empty();
+    owned.extend(things);
     let mut teams: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for entity in &entities {
         match entity.kind.as_str() {
@@ -89,8 +104,9 @@ pub fn add_people(file: &Path, people: &mut Vec<Member>, findings: &mut Diagnost
             _ => {}
         }
     }
-    if teams.is_empty() {
-        findings.warning(file, None, "names no User and no Group with members", "remove it from catalog");
+    if teams.is_empty() && says_nothing {
+        let message = "names no User, no Group with members and nothing with an owner";
+        findings.warning(file, None, message, "remove it from catalog");
     }
     for (name, teams) in teams {
         let profile = entities
@@ -119,12 +135,26 @@ pub fn add_people(file: &Path, people: &mut Vec<Member>, findings: &mut Diagnost
     }
 }
 
+/// Every name of what has an owner: people write the name or the title.
+fn owned_in(entities: &[Entity]) -> Vec<Owned> {
+    const KINDS: [&str; 5] = ["Component", "API", "Resource", "System", "Domain"];
+    let mut owned = Vec::new();
+    for entity in entities.iter().filter(|entity| KINDS.contains(&entity.kind.as_str())) {
+        let Some(owner) = &entity.spec.owner else { continue };
+        let names = std::iter::once(&entity.metadata.name).chain(&entity.metadata.title);
+        for name in names.filter(|name| !name.trim().is_empty()) {
+            owned.push(Owned { name: name.clone(), owner: name_of(owner).to_owned() });
+        }
+    }
+    owned
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, expected: &[(&str, &[&str])], findings: usize) {
+    fn check(text: &str, expected: &[(&str, &[&str])], owns: &[(&str, &str)], findings: usize) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let mut people = vec![Member {
@@ -136,7 +166,10 @@ mod tests {
             email: Some("ada@example.org".to_owned()),
         }];
         let mut found = Diagnostics::default();
-        add_people(file.path(), &mut people, &mut found);
+        let mut owned = Vec::new();
+        load(file.path(), &mut people, &mut owned, &mut found);
+        let owned: Vec<(&str, &str)> = owned.iter().map(|it| (it.name.as_str(), it.owner.as_str())).collect();
+        assert_eq!(owned, owns);
         let people: Vec<(&str, Vec<&str>)> = people
             .iter()
             .map(|member| (member.id.as_str(), member.teams.iter().map(String::as_str).collect()))
@@ -152,15 +185,16 @@ mod tests {
             "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: a.lovelace\nspec:\n  profile:\n    \
              displayName: Ada L.\n    email: ADA@example.org\n  memberOf: [group:default/ledger]\n---\nkind: Group\n\
              metadata:\n  name: payments\nspec:\n  type: team\n  children: []\n  members: [user:default/grace]\n---\n\
-             kind: Component\nmetadata:\n  name: web\nspec:\n  owner: ledger\n",
+             kind: Component\nmetadata:\n  name: web\n  title: The shop\nspec:\n  owner: group:default/ledger\n",
             &[("ada", &["core", "ledger"]), ("grace", &["payments"])],
+            &[("web", "ledger"), ("The shop", "ledger")],
             0,
         );
     }
 
     #[test]
     fn what_is_no_catalog_is_said() {
-        check("kind: [", &[("ada", &["core"])], 1);
-        check("kind: Component\n", &[("ada", &["core"])], 1);
+        check("kind: [", &[("ada", &["core"])], &[], 1);
+        check("kind: Component\n", &[("ada", &["core"])], &[], 1);
     }
 }

@@ -4,13 +4,16 @@ pub mod answers;
 pub mod catalog;
 pub mod diagnostics;
 pub mod platform;
+pub mod routes;
 pub mod server;
+pub mod team_api;
 
 use std::{path::PathBuf, sync::Arc};
 
 pub use answers::CuratedAnswer;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use platform::{Capability, Channel, Hours, Platform, Source, SourceKind};
+pub use routes::{Assign, Route, Routes, Rule};
 pub use server::Server;
 
 use crate::domain::people::Person;

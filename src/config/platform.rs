@@ -9,7 +9,12 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::{CuratedAnswer, Diagnostics, answers, catalog, diagnostics::parse_yaml};
+use super::{
+    CuratedAnswer, Diagnostics, Routes, answers,
+    catalog::{self, Owned},
+    diagnostics::parse_yaml,
+    routes,
+};
 use crate::domain::{audience::Audience, message::ChannelMode, people::Role};
 
 /// A named internal product, validated: every reference in it points at something.
@@ -33,6 +38,8 @@ pub struct Platform {
     pub answers: Vec<CuratedAnswer>,
     /// Questions offered to somebody who does not know what to ask.
     pub examples: Vec<String>,
+    /// Where requests go.
+    pub routes: Routes,
 }
 
 impl Platform {
@@ -183,7 +190,7 @@ struct PlatformFile {
     people: Vec<MemberFile>,
     #[serde(default)]
     teams: Vec<Team>,
-    /// Files of Backstage's catalog that name teams and people.
+    /// Files of Backstage's catalog that name teams and people, or say who owns what.
     #[serde(default)]
     catalog: Vec<PathBuf>,
     sources: Vec<SourceFile>,
@@ -332,7 +339,8 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
     let parsed: PlatformFile = parse_yaml(&file, &text, 1, findings)?;
     let id = folder.file_name()?.to_string_lossy().into_owned();
     let mut checker = Checker { file: &file, folder, findings };
-    let platform = checker.platform(id, parsed);
+    let (platform, owned) = checker.platform(id, parsed);
+    let routes = routes::load(folder, &platform, owned, findings);
     let answers = answers::load(&folder.join("answers"), findings);
     for answer in &answers {
         if !platform.people.iter().any(|member| member.id == answer.owner) {
@@ -344,7 +352,7 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
             );
         }
     }
-    Some(Platform { answers, ..platform })
+    Some(Platform { answers, routes, ..platform })
 }
 
 struct Checker<'a> {
@@ -358,7 +366,8 @@ impl Checker<'_> {
         self.findings.error(self.file, Some(at.referenced.line()), message, hint);
     }
 
-    fn platform(&mut self, id: String, file: PlatformFile) -> Platform {
+    /// The platform, as yet without answers and routes, and what its catalog says of ownership.
+    fn platform(&mut self, id: String, file: PlatformFile) -> (Platform, Vec<Owned>) {
         let PlatformFile {
             name,
             summary,
@@ -432,8 +441,9 @@ impl Checker<'_> {
                 email: member.email,
             })
             .collect();
+        let mut owned = Vec::new();
         for path in catalog {
-            catalog::add_people(&self.folder.join(path), &mut people, self.findings);
+            catalog::load(&self.folder.join(path), &mut people, &mut owned, self.findings);
         }
         let mut addresses = BTreeSet::new();
         for email in people.iter().filter_map(|member| member.email.as_ref()) {
@@ -447,7 +457,7 @@ impl Checker<'_> {
             }
         }
         let sources = sources.into_iter().filter_map(|source| self.source(source)).collect();
-        Platform {
+        let platform = Platform {
             id,
             name: name.value,
             summary,
@@ -461,7 +471,9 @@ impl Checker<'_> {
             sources,
             answers: Vec::new(),
             examples,
-        }
+            routes: Routes::default(),
+        };
+        (platform, owned)
     }
 
     fn known_channel(&mut self, channel: &Spanned<String>, known: &BTreeSet<String>) {

@@ -132,7 +132,7 @@ impl Classifier {
 }
 
 /// Deterministic Fisher–Yates shuffle (xorshift64*).
-fn shuffle(order: &mut [usize], seed: u64) {
+pub(super) fn shuffle(order: &mut [usize], seed: u64) {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     for last in (1..order.len()).rev() {
         state ^= state >> 12;

@@ -3,12 +3,14 @@
 mod classifier;
 mod endpoint;
 mod minilm;
+mod router;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use classifier::{Classifier, Confusion, Example, Guess};
 pub use endpoint::Endpoint;
 pub use minilm::MiniLm;
+pub use router::{Reading, RouteReading, RouteText, RoutedExample, Router};
 
 use crate::{
     config::server::{Embeddings, EmbeddingsKind},

@@ -16,6 +16,7 @@ mod plan;
 pub mod rate;
 pub mod requests;
 pub mod respond;
+pub mod route;
 pub mod search;
 pub mod sync;
 pub mod understand;
