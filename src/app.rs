@@ -108,6 +108,7 @@ pub async fn assemble(
         config: Arc::new(config),
         gate: Gate::default(),
         classifier: std::sync::RwLock::new(None),
+        routers: crate::ops::route::Routers::default(),
         chats,
     };
     let core = Arc::new(core);

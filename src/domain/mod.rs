@@ -4,6 +4,7 @@ pub mod answer;
 pub mod audience;
 pub mod embedding;
 pub mod ids;
+pub mod incident;
 pub mod message;
 pub mod passage;
 pub mod people;

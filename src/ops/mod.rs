@@ -50,6 +50,8 @@ pub struct Core {
     pub gate: Gate,
     /// `None` until it has been trained; rules of thumb serve meanwhile.
     pub classifier: RwLock<Option<Arc<Classifier>>>,
+    /// What routes the requests of each platform.
+    pub routers: route::Routers,
     /// The chat systems that are on, by name.
     pub chats: BTreeMap<&'static str, Arc<dyn ChatSystem>>,
 }

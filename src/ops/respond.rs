@@ -17,7 +17,7 @@ use super::{
     work,
 };
 use crate::{
-    chat::Card,
+    chat::{Block, Card},
     config::{CuratedAnswer, Platform},
     domain::{
         answer::{Citation, Mode, Verdict},
@@ -31,6 +31,7 @@ use crate::{
         answers::{Answer, Question},
         feedback::Feedback,
         inbox::{ASKED_PLATFORM, Decision},
+        incidents::Incident,
         messages::Message,
     },
 };
@@ -348,9 +349,10 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
         Target::Ask(platforms) => ask_platform(core, situation, &platforms).await,
         Target::Found(platform, found) => {
             let curated = platform.answers.iter().find(|answer| answer.matches(&text)).cloned();
-            if curated.is_none() && found.judgement.verdict != Verdict::Answered {
+            let issue = known_issue(core, &platform, &text).await;
+            if curated.is_none() && issue.is_none() && found.judgement.verdict != Verdict::Answered {
                 let (outcome, reason, card) = match otherwise {
-                    Otherwise::Say => return settle(core, situation, &platform, &found, None, &text).await,
+                    Otherwise::Say => return settle(core, situation, &platform, &found, None, None, &text).await,
                     Otherwise::Help => (
                         "helped",
                         "a greeting or talk, and no page clearly answers it",
@@ -363,7 +365,18 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
                 let detail = json!({ "reason": reason, "search": search });
                 return conclude(core, situation, outcome, detail, card).await;
             }
-            settle(core, situation, &platform, &found, curated.as_ref(), &text).await
+            settle(core, situation, &platform, &found, curated.as_ref(), issue.as_ref(), &text).await
+        }
+    }
+}
+
+/// The known issue that a text is about. Answers do not wait for it: when it cannot be looked up, they go without.
+async fn known_issue(core: &Core, platform: &Platform, text: &str) -> Option<Incident> {
+    match requests::incidents::about(core, platform, text).await {
+        Ok(issue) => issue,
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "Known issues could not be looked up.");
+            None
         }
     }
 }
@@ -485,6 +498,7 @@ async fn settle(
     platform: &Platform,
     found: &Found,
     curated: Option<&CuratedAnswer>,
+    issue: Option<&Incident>,
     text: &str,
 ) -> anyhow::Result<()> {
     let message = &situation.message;
@@ -525,7 +539,10 @@ async fn settle(
             None
         },
     };
-    let card = match &draft.curated {
+    if let Some(issue) = issue {
+        trace["known_issue"] = json!(issue.id);
+    }
+    let mut card = match &draft.curated {
         Some(curated) => {
             let overdue = (curated.review_by < now).then(|| {
                 format!(
@@ -538,6 +555,14 @@ async fn settle(
         }
         None => cards::answer(draft.verdict, &draft.extract, platform, capability, &draft.notes, actions),
     };
+    if let Some(issue) = issue {
+        // "I found nothing" is not true any more.
+        if draft.verdict == Verdict::Abstained {
+            card.blocks.retain(|block| matches!(block, Block::Buttons { .. }));
+        }
+        let blocks = requests::incidents::blocks(core, &mut tx, platform, issue, message.id).await?;
+        card.blocks.splice(0..0, blocks);
+    }
     let answer = Answer {
         id,
         question,

@@ -10,7 +10,10 @@ use anyhow::Context as _;
 use super::knowledge_base::KnowledgeBase;
 use crate::{
     config::{Platform, Route, Routes, Rule, routes::mentions},
-    domain::{embedding::{TextHash, Vectors}},
+    domain::{
+        embedding::{TextHash, Vectors},
+        request::RoutedBy,
+    },
     llm::{Reading, RouteReading, RouteText, RoutedExample, Router},
     retrieval::terms,
 };
@@ -28,31 +31,6 @@ pub struct Ticket<'a> {
     pub channel: Option<&'a str>,
     /// The requester's teams.
     pub teams: &'a BTreeSet<String>,
-}
-
-/// What decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RoutedBy {
-    Service,
-    Owner,
-    Rule,
-    Classifier,
-    Default,
-    Person,
-}
-
-impl RoutedBy {
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Owner => "owner",
-            Self::Rule => "rule",
-            Self::Classifier => "classifier",
-            Self::Default => "default",
-            Self::Person => "person",
-        }
-    }
 }
 
 /// The decision.
@@ -199,12 +177,7 @@ impl Guess {
 ///
 /// # Errors
 /// When the model or the store fails.
-pub async fn guess(
-    knowledge: &KnowledgeBase,
-    router: &Router,
-    title: &str,
-    text: &str,
-) -> anyhow::Result<Guess> {
+pub async fn guess(knowledge: &KnowledgeBase, router: &Router, title: &str, text: &str) -> anyhow::Result<Guess> {
     let reading = read_requests(knowledge, &[(title, text)]).await?.pop().unwrap_or_default();
     Ok(Guess { ranked: router.rank(&reading), sure_from: router.sure_from() })
 }
@@ -277,11 +250,7 @@ fn route_texts(routes: &Routes) -> Vec<RouteText> {
 ///
 /// # Errors
 /// When the model or the store fails.
-pub async fn train(
-    knowledge: &KnowledgeBase,
-    routes: &Routes,
-    examples: Vec<RoutedExample>,
-) -> anyhow::Result<Router> {
+pub async fn train(knowledge: &KnowledgeBase, routes: &Routes, examples: Vec<RoutedExample>) -> anyhow::Result<Router> {
     let pairs: Vec<(&str, &str)> =
         examples.iter().map(|example| (example.title.as_str(), example.text.as_str())).collect();
     let requests = read_requests(knowledge, &pairs).await?;

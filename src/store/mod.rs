@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod drafts;
 pub mod feedback;
 pub mod inbox;
+pub mod incidents;
 pub mod jobs;
 pub mod knowledge;
 pub mod messages;

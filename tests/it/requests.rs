@@ -286,3 +286,82 @@ async fn requests_are_merged_split_and_given_on() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_known_issue_answers_and_its_followers_are_told_of_the_end() {
+    on_both(Files::harbor, |world| async move {
+        let (request, _) = opened(&world, ASKED).await;
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        let issue = [("title", "Nightly exports die with signal 9"), ("text", "Node pool three runs out of memory.")];
+        world.fill("sam", &triage, "Known issue", &issue).await.unwrap();
+        assert!(last(&world, &request, ThreadRole::Triage).await.text.contains("Known issue since"));
+
+        let asked = world.say("dot", "ask-harbor", "why do our nightly exports die with signal 9?").await;
+        let answer = world.reply_to(asked).await;
+        assert!(answer.text.contains("Node pool three") && answer.text.contains("investigating"), "{}", answer.text);
+        assert!(!answer.text.contains("I found nothing"), "{}", answer.text);
+        world.press("dot", &answer, "Tell me when it is over", &[]).await.unwrap();
+        let again = world.press("dot", &answer, "Tell me when it is over", &[]).await.unwrap();
+        assert!(again.notice.unwrap().contains("already"));
+        let other = world.say("dot", "ask-harbor", "how long are backups of databases kept?").await;
+        assert!(!world.reply_to(other).await.text.contains("Known issue"));
+
+        let over = [("state", "resolved"), ("text", "The pool has more memory now.")];
+        world.fill("sam", &triage, "Known issue", &over).await.unwrap();
+        let told = world.replies(asked, "dot").await.pop().unwrap();
+        assert!(told.text.contains("is over") && told.text.contains("more memory"), "{}", told.text);
+        let own = said(&world, &request, ThreadRole::Requester).await;
+        assert!(own.iter().any(|message| message.text.contains("is over")), "the requester follows it");
+        let later = world.say("dev", "ask-harbor", "why do nightly exports die with signal 9?").await;
+        let reply = world.replies(later, "dev").await;
+        assert!(reply.iter().all(|message| !message.text.contains("Known issue")), "{reply:?}");
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_asks_for_something_is_offered_a_request_and_an_emoji_calls_for_one() {
+    on_both(Files::harbor, |world| async move {
+        let wish = "please create a new message broker account for the wagon team, thank you";
+        let asked = world.say("dev", "everything", wish).await;
+        assert_eq!(world.decision(asked).await.outcome, "offered");
+        let offer = world.reply_to(asked).await;
+        world.fill("dev", &offer, "Open a request", &[]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        let request = store::requests::of_message(&mut tx, asked).await.unwrap().remove(0);
+        drop(tx);
+        assert!(request.text.contains("wagon team"));
+        let again = world.press("dev", &offer, "Open a request", &[]).await.unwrap();
+        assert!(again.notice.unwrap().contains("#1"));
+
+        let quiet = world.say("dot", "storage-help", "our printer is jammed again, sigh").await;
+        assert_eq!(world.decision(quiet).await.outcome, "silent");
+        let message = world.message(quiet).await;
+        for (key, emoji, added) in [("a", "🎫", true), ("a", "🎫", true), ("b", "🎫", false), ("c", "🐙", true)]
+        {
+            let reaction = stationmaster::chat::InboundReaction {
+                delivery_key: key.to_owned(),
+                chat: "console".to_owned(),
+                channel: "storage-help".to_owned(),
+                external_id: message.external_id.clone(),
+                author: stationmaster::chat::Author::known("sam", "Sam Support"),
+                emoji: emoji.to_owned(),
+                added,
+            };
+            stationmaster::ops::intake::receive(&world.core, stationmaster::chat::Inbound::Reacted(reaction))
+                .await
+                .unwrap();
+        }
+        world.drain().await;
+        assert!(world.replies(quiet, "dot").await.is_empty(), "only whoever put it there is asked");
+        let offers = world.replies(quiet, "sam").await;
+        assert_eq!(offers.len(), 1);
+        world.fill("sam", &offers[0], "Open a request", &[("title", "Printer")]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        assert_eq!(store::requests::by_number(&mut tx, 2).await.unwrap().unwrap().title, "Printer");
+        drop(tx);
+        world
+    })
+    .await;
+}

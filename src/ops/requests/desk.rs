@@ -2,34 +2,32 @@
 
 use std::sync::Arc;
 
-use super::{Core, Failure, UserError};
+use super::{Core, Failure, UserError, show};
 use crate::{
     clock::Timestamp,
     config::Platform,
     domain::{
         ids::MessageId,
         people::{Person, Role},
-        request::RoutedBy,
+    },
+    llm::RoutedExample,
+    ops::{
+        deliver,
+        route::{self, Routing, Ticket},
     },
     store::{
         self, Tx,
         drafts::Draft,
         messages::{Message, Place},
-        requests::Request,
+        requests::{Request, Thread, ThreadRole},
     },
 };
 
-/// Where a request goes, and why.
-#[derive(Debug, Clone)]
-pub(super) struct Routing {
-    pub(super) route: String,
-    pub(super) by: RoutedBy,
-    /// In a sentence for people.
-    pub(super) why: String,
-}
-
 /// Choices of a form show at most this many people.
 const MOST_CHOICES: usize = 25;
+
+/// What people taught the router, the newest this many.
+const MOST_EXAMPLES: i64 = 3000;
 
 /// The platform of a request.
 pub(super) fn platform(core: &Core, id: &str) -> Result<Arc<Platform>, Failure> {
@@ -38,25 +36,30 @@ pub(super) fn platform(core: &Core, id: &str) -> Result<Arc<Platform>, Failure> 
 }
 
 /// What people call the route.
-pub(super) fn route_name<'a>(platform: &'a Platform, _route: &str) -> &'a str {
-    &platform.name
+pub(super) fn route_name<'a>(platform: &'a Platform, route: &'a str) -> &'a str {
+    platform.routes.get(route).map_or(route, |route| &route.name)
 }
 
 /// The routes to choose from: id and name.
 pub(super) fn routes(platform: &Platform) -> Vec<(String, String)> {
-    vec![("support".to_owned(), platform.name.clone())]
+    platform.routes.routes.iter().map(|route| (route.id.clone(), route.name.clone())).collect()
 }
 
 /// Are its requests only for the requester and the people of the route?
-pub(super) fn is_restricted(_platform: &Platform, _route: &str) -> bool {
-    false
+pub(super) fn is_restricted(platform: &Platform, route: &str) -> bool {
+    platform.routes.get(route).is_some_and(|route| route.restricted)
 }
 
-/// The channel where the people of the route work.
-pub(super) fn triage_channel<'a>(platform: &'a Platform, _route: &str, capability: Option<&str>) -> &'a str {
-    capability
-        .and_then(|id| platform.capabilities.iter().find(|capability| capability.id == id))
-        .map_or(&platform.support_channel, |capability| &capability.channel)
+/// Name of the channel where the people of the route work. A route that has none of its own works where the capability
+/// is asked about.
+pub(super) fn triage_channel<'a>(platform: &'a Platform, route: &str, capability: Option<&str>) -> &'a str {
+    let own = platform.routes.get(route).map(|route| route.channel.as_str());
+    let own = own.filter(|channel| *channel != platform.support_channel);
+    let of_capability = || {
+        let capability = capability.and_then(|id| platform.capabilities.iter().find(|entry| entry.id == id));
+        capability.map_or(platform.support_channel.as_str(), |capability| &capability.channel)
+    };
+    own.unwrap_or_else(of_capability)
 }
 
 /// Where the card of a request goes: in the chat system `chat` if the channel is there, else in another that is on.
@@ -68,21 +71,34 @@ pub(super) fn triage_place(core: &Core, platform: &Platform, channel: &str, chat
     })
 }
 
-/// May the person work on requests of the route?
-pub(super) fn may_work(platform: &Platform, _route: &str, person: &Person) -> bool {
+/// May the person work on requests of the route? Restricted ones are for its own people and the platform's owner.
+pub(super) fn may_work(platform: &Platform, route: &str, person: &Person) -> bool {
     let roles = person.roles_on(&platform.id);
-    roles.contains(&Role::Support) || roles.contains(&Role::Owner)
+    let (own, restricted) = match platform.routes.get(route) {
+        Some(route) => (
+            route.members.contains(&person.id) || route.lead.as_ref() == Some(&person.id),
+            route.restricted && !route.members.is_empty(),
+        ),
+        None => (false, false),
+    };
+    own || roles.contains(&Role::Owner) || (!restricted && roles.contains(&Role::Support))
 }
 
-/// Who could be given a request of the route: id and name.
-pub(super) fn people(platform: &Platform, _route: &str) -> Vec<(String, String)> {
-    platform
+/// Who could be given a request of the route, its own people first: id and name.
+pub(super) fn people(platform: &Platform, route: &str) -> Vec<(String, String)> {
+    let own = platform.routes.get(route);
+    let is_own = |id: &String| own.is_some_and(|route| route.members.contains(id) || route.lead.as_ref() == Some(id));
+    let restricted = own.is_some_and(|route| route.restricted && !route.members.is_empty());
+    let helps = |roles: &std::collections::BTreeSet<Role>| {
+        roles.contains(&Role::Owner) || (!restricted && roles.contains(&Role::Support))
+    };
+    let (mut first, others): (Vec<_>, Vec<_>) = platform
         .people
         .iter()
-        .filter(|member| member.roles.contains(&Role::Support) || member.roles.contains(&Role::Owner))
-        .take(MOST_CHOICES)
-        .map(|member| (member.id.clone(), member.name.clone()))
-        .collect()
+        .filter(|member| is_own(&member.id) || helps(&member.roles))
+        .partition(|member| is_own(&member.id));
+    first.extend(others);
+    first.into_iter().take(MOST_CHOICES).map(|member| (member.id.clone(), member.name.clone())).collect()
 }
 
 /// When the clock has something to do with the request.
@@ -97,16 +113,45 @@ pub(super) async fn promise_words(_core: &Core, _tx: &mut Tx, _request: &Request
 
 /// Where a new request belongs.
 pub(super) async fn route(
-    _core: &Core,
+    core: &Core,
     platform: &Platform,
-    _draft: &Draft,
-    _person: &Person,
-    _title: &str,
-    _words: &str,
-    _message: &Message,
+    draft: &Draft,
+    person: &Person,
+    (title, words): (&str, &str),
+    message: &Message,
 ) -> Result<Routing, Failure> {
-    let why = format!("everything for {} goes there", platform.name);
-    Ok(Routing { route: "support".to_owned(), by: RoutedBy::Default, why })
+    let guess = match guess(core, platform, title, words).await {
+        Ok(guess) => Some(guess),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "A request is routed without the classifier.");
+            None
+        }
+    };
+    let channel = core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| &*channel.name);
+    let ticket = Ticket {
+        title,
+        text: words,
+        service_route: None,
+        capability: draft.fields["capability"].as_str(),
+        channel,
+        teams: &person.teams,
+    };
+    Ok(route::decide(ticket, platform, guess.as_ref()))
+}
+
+/// What the classifier thinks, with what people have taught it.
+async fn guess(core: &Core, platform: &Platform, title: &str, words: &str) -> anyhow::Result<route::Guess> {
+    let taught = {
+        let mut tx = core.db.read().await?;
+        store::requests::examples(&mut tx, &platform.id, MOST_EXAMPLES).await?
+    };
+    let examples = taught
+        .into_iter()
+        .filter(|example| platform.routes.get(&example.route).is_some())
+        .map(|example| RoutedExample { title: example.title, text: example.text, route: example.route })
+        .collect();
+    let router = core.routers.router(&core.knowledge, platform, examples).await?;
+    route::guess(&core.knowledge, &router, title, words).await
 }
 
 /// Who gets a new request of a route without being asked, and why.
@@ -119,14 +164,30 @@ pub(super) async fn first_assignee(
     Ok(None)
 }
 
-/// Shows a request that was sent elsewhere in the channel of its new route.
+/// Shows a request that was sent elsewhere in the channel of its new route; what was said stays where it was said.
 pub(super) async fn move_triage(
-    _core: &Core,
-    _tx: &mut Tx,
-    _platform: &Platform,
-    _request: &Request,
+    core: &Core,
+    tx: &mut Tx,
+    platform: &Platform,
+    request: &Request,
 ) -> Result<(), Failure> {
-    Ok(())
+    let Some((thread, root)) = super::root(tx, request.id, ThreadRole::Triage).await? else { return Ok(()) };
+    let channel = triage_channel(platform, &request.route, None);
+    let Some(place) = triage_place(core, platform, channel, &root.place.chat) else { return Ok(()) };
+    if place.chat == root.place.chat && place.channel == root.place.channel {
+        return Ok(());
+    }
+    if let Some(old) = thread.card
+        && let Some(old) = store::messages::by_id(tx, old).await?
+    {
+        let name = route_name(platform, &request.route);
+        deliver::replace(core, tx, &old, &show::moved_on(request, name, channel)).await?;
+    }
+    store::requests::drop_thread(tx, &thread).await?;
+    let card = show::triage(core, tx, request).await?;
+    let card = deliver::say_at(core, tx, place, false, None, None, &card).await?;
+    let thread = Thread { request: request.id, message: card, role: ThreadRole::Triage, card: Some(card) };
+    Ok(store::requests::add_thread(tx, &thread).await?)
 }
 
 /// The message that began the thread `message` stands in.

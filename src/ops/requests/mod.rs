@@ -1,6 +1,7 @@
 //! Requests: opened from a conversation, routed to the people who can help, worked on in their thread, kept to a promise.
 
 mod desk;
+pub(super) mod incidents;
 pub(super) mod list;
 pub mod moves;
 pub mod open;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    Core, Entry, Failure, Response, UserError, desk, held, keep, name_of, note, redraw, root, show, tell,
+    Core, Entry, Failure, Response, UserError, desk, held, incidents, keep, name_of, note, redraw, root, show, tell,
     tell_followers,
 };
 use crate::{
@@ -55,6 +55,7 @@ pub(super) async fn press(
                 "split" => desk.split(tx, request).await,
                 "note" => desk.note(tx, request).await,
                 "reopen" => desk.reopen(tx, request).await,
+                "issue" => incidents::mark(core, tx, &platform, (press, action), person, request).await,
                 other => Err(anyhow::anyhow!("unknown move {other}").into()),
             }
         }

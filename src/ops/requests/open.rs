@@ -14,6 +14,7 @@ use crate::{
     },
     ops::{
         deliver, people,
+        route::Routing,
         work::{self, Outcome as Ended},
     },
     store::{
@@ -288,7 +289,7 @@ async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
     };
     let platform = desk::platform(core, &draft.platform)?;
     let (title, words) = show::fields(&draft);
-    let routing = desk::route(core, &platform, &draft, &person, &title, &words, &message).await?;
+    let routing = desk::route(core, &platform, &draft, &person, (&title, &words), &message).await?;
     let private = desk::is_restricted(&platform, &routing.route);
     let similar = if draft.fields["confirmed"].as_bool().unwrap_or(false) || private {
         Vec::new()
@@ -355,7 +356,7 @@ struct Opening<'a> {
     draft: &'a Draft,
     message: &'a Message,
     person: &'a Person,
-    routing: desk::Routing,
+    routing: Routing,
     title: String,
     words: String,
     private: bool,
@@ -395,7 +396,7 @@ async fn blank(
     message: MessageId,
     requester: &str,
     (title, text): (String, String),
-    routing: desk::Routing,
+    routing: Routing,
 ) -> Result<Request, Failure> {
     let now = core.clock.now();
     Ok(Request {
@@ -528,10 +529,12 @@ pub(super) async fn split_off(
     // The bot's own message is what the new request begins with: the first one belongs to the first request.
     let began = deliver::say(core, tx, &root, None, None, &show::told(from, &said)).await?;
     let began = store::messages::by_id(tx, began).await?.context("the message was just stored")?;
-    let routing = desk::Routing {
+    let routing = Routing {
         route: from.route.clone(),
         by: RoutedBy::Person,
         why: format!("{} split it off #{}", by.name, from.number),
+        runner_up: None,
+        confidence: 1.0,
     };
     let request = Request {
         capability: from.capability.clone(),

@@ -7,12 +7,14 @@ use crate::{
     config::Platform,
     domain::{
         ids::ActionId,
+        incident::IncidentState,
         request::{Outcome, Priority, RootCause, State},
     },
     ops::compose::{escape, repeat},
     store::{
         self, Tx,
         drafts::Draft,
+        incidents::Incident,
         requests::{Request, ThreadRole},
     },
 };
@@ -337,6 +339,7 @@ const fn buttons(request: &Request) -> &'static [(&'static str, &'static str, bo
             ("resolve", "Resolve", false),
             ("duplicate", "Duplicate", false),
             ("split", "Split", false),
+            ("issue", "Known issue", false),
             ("note", "Note", false),
         ],
         State::Assigned => &[
@@ -347,6 +350,7 @@ const fn buttons(request: &Request) -> &'static [(&'static str, &'static str, bo
             ("priority", "Priority", false),
             ("duplicate", "Duplicate", false),
             ("split", "Split", false),
+            ("issue", "Known issue", false),
             ("note", "Note", false),
         ],
         State::Waiting => &[
@@ -355,9 +359,12 @@ const fn buttons(request: &Request) -> &'static [(&'static str, &'static str, bo
             ("route", "Route", false),
             ("priority", "Priority", false),
             ("duplicate", "Duplicate", false),
+            ("issue", "Known issue", false),
             ("note", "Note", false),
         ],
-        State::Resolved | State::Closed => &[("reopen", "Reopen", false), ("note", "Note", false)],
+        State::Resolved | State::Closed => {
+            &[("reopen", "Reopen", false), ("issue", "Known issue", false), ("note", "Note", false)]
+        }
     }
 }
 
@@ -455,6 +462,41 @@ pub(super) fn told(request: &Request, words: &str) -> Card {
 /// Somebody's words, carried from one thread of the request to the other.
 pub(super) fn carried(name: &str, words: &str) -> Card {
     Card::text(format!("**{}**:\n\n{}", escape(name), repeat(words)))
+}
+
+/// Stands where a request was worked on before it was sent elsewhere.
+pub(super) fn moved_on(request: &Request, route: &str, channel: &str) -> Card {
+    Card::text(format!("{}\nIt is with **{}** now, in #{channel}.", headline(request), escape(route)))
+}
+
+/// A known issue in a sentence, with what was said of it last.
+pub(super) fn incident_words(platform: &Platform, incident: &Incident) -> String {
+    let since = moment(platform, incident.opened_at);
+    let head = match incident.state {
+        IncidentState::Resolved => format!("**{}** is over", escape(&incident.title)),
+        state => format!("Known issue since {since}: **{}** ({})", escape(&incident.title), state.id()),
+    };
+    format!("{head}\n{}", quoted(&incident.text))
+}
+
+/// A known issue for somebody who asks about it.
+pub(super) fn incident(platform: &Platform, incident: &Incident, follow: ActionId) -> [Block; 2] {
+    let words = Block::Note { markdown: incident_words(platform, incident), warning: true };
+    [words, Block::Buttons { items: vec![primary(follow, "Tell me when it is over")] }]
+}
+
+pub(super) fn incident_form(action: ActionId, request: &Request, known: Option<&Incident>) -> Form {
+    let mut fields = Vec::new();
+    if known.is_none() {
+        let title = field("title", "What is broken, in a few words?", FormFieldKind::Line, true, MOST_TITLE);
+        fields.push(filled(title, &request.title));
+    }
+    let options = IncidentState::ALL.map(|state| (state.id().to_owned(), state.label().to_owned())).to_vec();
+    let state = field("state", "Where does it stand?", FormFieldKind::Choice { options }, true, 20);
+    fields.push(filled(state, known.map_or(IncidentState::Investigating, |known| known.state).id()));
+    let text = field("text", "What should people know?", FormFieldKind::Paragraph, true, MOST_TEXT);
+    fields.push(filled(text, known.map_or("", |known| &known.text)));
+    Form { action, title: "Known issue".to_owned(), fields, submit: "Tell people".to_owned() }
 }
 
 /// What a draft says, for its request.

@@ -48,28 +48,36 @@ pub(super) async fn find(
     if known.is_empty() {
         return Ok(Vec::new());
     }
-    let own = text_of(title, words);
     let texts: Vec<String> = known.iter().map(|request| text_of(&request.title, &request.text)).collect();
-    let all: Vec<&str> = std::iter::once(&own).chain(&texts).map(String::as_str).collect();
-    let vectors = core.knowledge.embed_short(&all).await.context("embed requests")?;
-    let mut scored: Vec<(f32, Request)> = known
-        .into_iter()
-        .enumerate()
-        .map(|(index, request)| {
-            let shared = words_in_common(&own, &texts[index]);
-            let likeness = match (vectors[0].is_empty(), vectors[index + 1].is_empty()) {
-                (false, false) => f32::midpoint(cosine(vectors[0].row(0), vectors[index + 1].row(0)), shared),
-                _ => shared,
-            };
-            (likeness, request)
-        })
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .collect();
+    let likeness = likeness(core, &text_of(title, words), &texts).await?;
+    let mut scored: Vec<(f32, Request)> =
+        likeness.into_iter().zip(known).filter(|(likeness, _)| *likeness >= ALIKE).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.number.cmp(&a.1.number)));
     Ok(scored.into_iter().take(SHOWN).map(|(_, request)| request).collect())
 }
 
-fn text_of(title: &str, words: &str) -> String {
+/// How alike a text is to each of others, 0 to 1: the mean of the cosine of their vectors and of [`words_in_common`];
+/// without vectors the words alone.
+///
+/// # Errors
+/// When the model or the store fails.
+pub(super) async fn likeness(core: &Core, text: &str, others: &[String]) -> anyhow::Result<Vec<f32>> {
+    let all: Vec<&str> = std::iter::once(text).chain(others.iter().map(String::as_str)).collect();
+    let vectors = core.knowledge.embed_short(&all).await.context("embed texts to compare")?;
+    Ok(others
+        .iter()
+        .zip(&vectors[1..])
+        .map(|(other, vector)| {
+            let shared = words_in_common(text, other);
+            match (vectors[0].is_empty(), vector.is_empty()) {
+                (false, false) => f32::midpoint(cosine(vectors[0].row(0), vector.row(0)), shared),
+                _ => shared,
+            }
+        })
+        .collect())
+}
+
+pub(super) fn text_of(title: &str, words: &str) -> String {
     let head: String = words.chars().take(600).collect();
     if head.starts_with(title) { head } else { format!("{title}\n{head}") }
 }
