@@ -157,8 +157,7 @@ fn links(output: &Json) -> Vec<Link> {
     let links = output["links"].as_array().into_iter().flatten();
     let read = |link: &Json| {
         let url = link["url"].as_str().and_then(web_address)?;
-        let title =
-            link["title"].as_str().map(presentable).unwrap_or_else(|| url.host_str().unwrap_or("Result").to_owned());
+        let title = link["title"].as_str().map_or_else(|| url.host_str().unwrap_or("Result").to_owned(), presentable);
         Some(Link { title, url })
     };
     links.filter_map(read).collect()
@@ -185,26 +184,26 @@ mod tests {
     #[test]
     fn states_are_read() {
         #[track_caller]
-        fn check(status: &str, events: &[Json], expected: RunState) {
-            assert_eq!(state(status, events), expected);
+        fn check(status: &str, events: &[Json], expected: &RunState) {
+            assert_eq!(&state(status, events), expected);
         }
         let failed = |message: &str| RunState::Failed { message: message.to_owned() };
-        check("open", &[], RunState::Running);
-        check("processing", &over(&json!(null))[..1], RunState::Running);
-        check("completed", &[], RunState::Succeeded { links: vec![] });
+        check("open", &[], &RunState::Running);
+        check("processing", &over(&json!(null))[..1], &RunState::Running);
+        check("completed", &[], &RunState::Succeeded { links: vec![] });
         let output = json!({"links": [
             {"title": "Repository", "url": "https://git.example/new"}, {"title": "Entity", "entityRef": "component:new"},
             {"url": "https://x.example/y"}, {"title": "Bad", "url": "javascript:x"}]});
         let link = |title: &str, url: &str| Link { title: title.to_owned(), url: url.parse().unwrap() };
         let links = vec![link("Repository", "https://git.example/new"), link("x.example", "https://x.example/y")];
-        check("processing", &over(&json!({"status": "completed", "output": output})), RunState::Succeeded { links });
+        check("processing", &over(&json!({"status": "completed", "output": output})), &RunState::Succeeded { links });
         check(
             "failed",
             &over(&json!({"status": "failed", "error": {"message": "name is taken"}})),
-            failed("name is taken"),
+            &failed("name is taken"),
         );
-        check("failed", &over(&json!({"message": "Run failed"})), failed("Run failed"));
-        check("cancelled", &[], failed("the task was cancelled"));
+        check("failed", &over(&json!({"message": "Run failed"})), &failed("Run failed"));
+        check("cancelled", &[], &failed("the task was cancelled"));
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn children(node: &Json) -> impl Iterator<Item = &Json> {
 fn blocks(node: &Json) -> Vec<String> {
     let inside = || children(node).flat_map(blocks).collect::<Vec<_>>();
     let found = match node["type"].as_str().unwrap_or_default() {
-        "paragraph" | "heading" => vec![inline(node)],
+        "paragraph" | "heading" | "blockCard" | "embedCard" => vec![inline(node)],
         "codeBlock" => {
             let language = node["attrs"]["language"].as_str().unwrap_or_default();
             vec![format!("```{language}\n{}\n```", inline(node))]
@@ -96,7 +96,6 @@ fn blocks(node: &Json) -> Vec<String> {
         }
         "tableRow" => vec![children(node).map(|cell| blocks(cell).join(" ")).collect::<Vec<_>>().join(" | ")],
         "mediaSingle" | "mediaGroup" => vec!["(attachment)".to_owned()],
-        "blockCard" | "embedCard" => vec![inline(node)],
         _ => inside(),
     };
     found.into_iter().filter(|block| !block.is_empty()).collect()
@@ -114,10 +113,9 @@ fn inline(node: &Json) -> String {
     match node["type"].as_str().unwrap_or_default() {
         "text" => node["text"].as_str().unwrap_or_default().to_owned(),
         "hardBreak" => "\n".to_owned(),
-        "mention" => attribute("text"),
+        "mention" | "status" => attribute("text"),
         "emoji" => Some(attribute("text")).filter(|text| !text.is_empty()).unwrap_or_else(|| attribute("shortName")),
         "inlineCard" | "blockCard" | "embedCard" => attribute("url"),
-        "status" => attribute("text"),
         _ => children(node).map(inline).collect(),
     }
 }

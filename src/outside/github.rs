@@ -440,20 +440,20 @@ mod tests {
     #[test]
     fn events_are_decoded() {
         #[track_caller]
-        fn check(kind: &str, event: &Json, expected: Option<Change>) {
+        fn check(kind: &str, event: &Json, expected: Option<&Change>) {
             let decoded = decode(kind, event, "desk-bot");
             if let Some(event) = &decoded {
                 assert_eq!(event.ticket.to_string(), "github:acme/desk#7");
                 assert_eq!(event.at.to_string(), "2026-05-12T10:00:00Z");
             }
-            assert_eq!(decoded.map(|event| event.change), expected);
+            assert_eq!(decoded.as_ref().map(|event| &event.change), expected);
         }
         let none = json!({});
         let comment = Change::Comment { id: "99".into(), author: "ann".into(), text: "It works again.".into() };
-        check("issue_comment", &event("created", &none), Some(comment));
+        check("issue_comment", &event("created", &none), Some(&comment));
         check("issue_comment", &event("edited", &none), None);
-        check("issues", &event("closed", &none), Some(Change::State(TicketState::Done)));
-        check("issues", &event("reopened", &none), Some(Change::State(TicketState::Open)));
+        check("issues", &event("closed", &none), Some(&Change::State(TicketState::Done)));
+        check("issues", &event("reopened", &none), Some(&Change::State(TicketState::Open)));
         check("issues", &event("labeled", &none), None);
         check("issues", &event("closed", &json!({"sender": {"login": "desk-bot"}})), None);
         check("push", &event("closed", &none), None);

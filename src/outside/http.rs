@@ -25,7 +25,7 @@ const MOST_REDIRECTS: usize = 3;
 
 /// How long GitHub asks to wait after a secondary limit that names no time
 /// (docs.github.com, "Rate limits for the REST API").
-const UNNAMED_LIMIT: Duration = Duration::from_secs(60);
+const UNNAMED_LIMIT: Duration = Duration::from_mins(1);
 
 /// The way out. Proxies come from the usual variables (`HTTPS_PROXY`, `NO_PROXY`).
 #[derive(Debug, Clone)]

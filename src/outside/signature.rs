@@ -11,7 +11,7 @@ use super::Headers;
 use crate::clock::Timestamp;
 
 /// How far a signed time may lie from ours, as the libraries of Standard Webhooks have it.
-pub const REPLAY_WINDOW: Duration = Duration::from_secs(5 * 60);
+pub const REPLAY_WINDOW: Duration = Duration::from_mins(5);
 
 /// What a secret begins with when the rest is base64.
 const PREFIX: &str = "whsec_";

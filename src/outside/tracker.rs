@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How much earlier than the first attempt a search begins: clocks differ.
-const CLOCK_DIFFERENCE: Duration = Duration::from_secs(10 * 60);
+const CLOCK_DIFFERENCE: Duration = Duration::from_mins(10);
 
 /// What a tracker has of a request. Written as `github:owner/name#12` or `jira:PLAT-12`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
