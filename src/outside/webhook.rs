@@ -176,24 +176,24 @@ mod tests {
     #[test]
     fn callbacks_are_read() {
         #[track_caller]
-        fn check(body: &str, expected: RunState) {
+        fn check(body: &str, expected: &RunState) {
             let callback = callback(&body.replace("RUN", RUN)).unwrap();
             assert_eq!((callback.run.to_string().as_str(), callback.delivery.as_str()), (RUN, "msg_1"));
-            assert_eq!(callback.news.state, expected);
+            assert_eq!(&callback.news.state, expected);
         }
-        check(r#"{"run":"RUN","status":"running"}"#, RunState::Running);
-        check(r#"{"run":"RUN","status":"succeeded","url":"javascript:x"}"#, RunState::Succeeded { links: vec![] });
+        check(r#"{"run":"RUN","status":"running"}"#, &RunState::Running);
+        check(r#"{"run":"RUN","status":"succeeded","url":"javascript:x"}"#, &RunState::Succeeded { links: vec![] });
         check(
             r#"{"run":"RUN","status":"succeeded","url":"https://x.example/","later":1}"#,
-            RunState::Succeeded {
+            &RunState::Succeeded {
                 links: vec![Link { title: "Result".into(), url: "https://x.example/".parse().unwrap() }],
             },
         );
         check(
             r#"{"run":"RUN","status":"failed","message":"quota\nis used up"}"#,
-            RunState::Failed { message: "quota is used up".into() },
+            &RunState::Failed { message: "quota is used up".into() },
         );
-        check(r#"{"run":"RUN","status":"failed"}"#, RunState::Failed { message: "no reason given".into() });
+        check(r#"{"run":"RUN","status":"failed"}"#, &RunState::Failed { message: "no reason given".into() });
     }
 
     #[test]

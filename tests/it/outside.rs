@@ -216,7 +216,8 @@ async fn every_failure_is_told_apart() {
     )
     .await;
     check(|| Reply::With(502, vec![], "<html>".into()), "later None: GitHub answered 502").await;
-    check(|| Reply::With(503, vec![("retry-after", "30".into())], "".into()), "later Some(30): GitHub answered").await;
+    check(|| Reply::With(503, vec![("retry-after", "30".into())], String::new()), "later Some(30): GitHub answered")
+        .await;
     check(|| Reply::Hang, "later None: no answer from GitHub within 1 s").await;
     check(|| Reply::Cut, "later None: the connection to GitHub broke").await;
     check(|| Reply::With(200, vec![], "<html>Log in</html>".into()), "later None: GitHub answered with something")
@@ -280,7 +281,7 @@ async fn an_issue_that_was_made_after_all_is_found() {
     let way = way(&fake.address);
     let ticket = way.ticket(None);
     assert!(matches!(way.github().create(&ticket).await, Err(Error::Later { .. })));
-    way.clock.advance(Duration::from_secs(60));
+    way.clock.advance(Duration::from_mins(1));
     let again = NewTicket { first_tried: Some(START), ..ticket };
     let created = way.github().create(&again).await.unwrap();
     assert_eq!((created.ticket.to_string().as_str(), fake.count("POST", ISSUES)), ("github:acme/desk#7", 1));
@@ -370,9 +371,10 @@ const DISPATCHES: &str = "/repos/acme/infra/actions/workflows/create-database.ym
 
 #[tokio::test]
 async fn a_workflow_is_started_and_watched() {
-    let fake = Fake::start(|seen, before| match seen.path.as_str() {
-        DISPATCHES => Reply::Json(200, json!({"workflow_run_id": 41, "html_url": "https://github.example/runs/41"})),
-        _ => {
+    let fake = Fake::start(|seen, before| {
+        if seen.path == DISPATCHES {
+            Reply::Json(200, json!({"workflow_run_id": 41, "html_url": "https://github.example/runs/41"}))
+        } else {
             let (status, conclusion) = match before.len() {
                 1 => ("in_progress", Json::Null),
                 2 => ("completed", json!("success")),
@@ -549,7 +551,7 @@ async fn an_event_is_signed_and_the_answer_is_read() {
         data: json!({"service": "database"}),
     };
     assert_eq!(endpoint.send(&event).await.unwrap().state, RunState::Running);
-    way.clock.advance(Duration::from_secs(60));
+    way.clock.advance(Duration::from_mins(1));
     let run = endpoint.send(&event).await.unwrap();
     let url: url::Url = "https://db.example/orders".parse().unwrap();
     assert_eq!(run.state, RunState::Succeeded { links: vec![Link { title: "Result".into(), url: url.clone() }] });
