@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod knowledge;
 pub mod llm;
 pub mod ops;
+pub mod outside;
 pub mod retrieval;
 pub mod slack;
 pub mod store;

@@ -1,6 +1,6 @@
 //! `stationmaster check`: everything the files say, and whether what they name can be reached.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
 use serde_json::json;
@@ -8,10 +8,12 @@ use serde_json::json;
 use crate::{
     app::Adapters,
     chat::Finding,
+    clock::SystemClock,
     config::{Config, Diagnostics, Server},
     knowledge::sources::{self, Limits},
     llm,
     ops::understand,
+    outside::{http::Http, tracker::Tracker},
     store::Db,
 };
 
@@ -123,7 +125,24 @@ async fn probe(config: &Config) -> Vec<Probe> {
             });
         }
     }
+    probes.extend(probe_trackers(config).await);
     probes.extend(probe_chats(config).await);
+    probes
+}
+
+/// Can each platform's tracker be reached, and are its names right?
+async fn probe_trackers(config: &Config) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for platform in &config.platforms {
+        let Some(target) = &platform.tracker else { continue };
+        let tracker = Http::new(&config.server.outside, &config.server.network, Arc::new(SystemClock))
+            .and_then(|http| Tracker::of(target, &config.server, &http));
+        let result = match tracker {
+            Ok(tracker) => tracker.probe().await.map_err(|error| error.to_string()),
+            Err(error) => Err(format!("{error:#}")),
+        };
+        probes.push(Probe { what: format!("{} › tracker", platform.name), result });
+    }
     probes
 }
 

@@ -12,8 +12,8 @@ use std::{path::PathBuf, sync::Arc};
 
 pub use answers::CuratedAnswer;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use platform::{Capability, Channel, Hours, Platform, Source, SourceKind};
 pub use routes::{Assign, Route, Routes, Rule};
+pub use platform::{Capability, Channel, Hours, Platform, Source, SourceKind, TrackerTarget};
 pub use server::Server;
 
 use crate::domain::people::Person;
@@ -35,6 +35,7 @@ impl Config {
         let server = Server::load(file, &mut findings);
         let Some(server) = server else { return Err(findings) };
         let platforms = platform::load_all(&server.platforms.folder, &mut findings);
+        trackers_can_be_used(&server, &platforms, &mut findings);
         if findings.has_errors() {
             return Err(findings);
         }
@@ -114,6 +115,25 @@ impl Config {
         let mut person = Person::stranger(format!("{chat}:{external_id}"), name);
         self.add_rights(&mut person, |member| member.identity_in(chat) == Some(external_id));
         person
+    }
+}
+
+/// Whatever a platform is tracked with needs a token.
+fn trackers_can_be_used(server: &Server, platforms: &[Platform], findings: &mut Diagnostics) {
+    for platform in platforms {
+        let (on, key) = match &platform.tracker {
+            None => continue,
+            Some(TrackerTarget::Github { .. }) => (server.github.is_on(), "github.token"),
+            Some(TrackerTarget::Jira { .. }) => (server.jira.is_on(), "jira.token"),
+        };
+        if !on {
+            findings.error(
+                &server.platforms.folder.join(&platform.id).join("platform.yaml"),
+                None,
+                format!("its tracker needs {key}, which is empty"),
+                format!("set STATIONMASTER_{}, or leave tracker out", key.replace('.', "_").to_uppercase()),
+            );
+        }
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Platform {
     pub examples: Vec<String>,
     /// Where requests go.
     pub routes: Routes,
+    /// Where requests are worked on besides chat; off when there is none.
+    pub tracker: Option<TrackerTarget>,
 }
 
 impl Platform {
@@ -147,6 +149,21 @@ pub struct Team {
     pub groups: BTreeMap<String, String>,
 }
 
+/// Where a tracker keeps a platform's requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrackerTarget {
+    /// The issues of the repository `owner/name`.
+    Github {
+        owner: String,
+        name: String,
+        labels: Vec<String>,
+    },
+    Jira {
+        project: String,
+        issue_type: String,
+    },
+}
+
 /// A place documents come from.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -196,6 +213,29 @@ struct PlatformFile {
     sources: Vec<SourceFile>,
     #[serde(default)]
     examples: Vec<String>,
+    tracker: Option<Spanned<TrackerFile>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrackerFile {
+    github: Option<GithubFile>,
+    jira: Option<JiraFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GithubFile {
+    repository: Spanned<String>,
+    #[serde(default)]
+    labels: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JiraFile {
+    project: Spanned<String>,
+    issue_type: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -355,6 +395,11 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
     Some(Platform { answers, routes, ..platform })
 }
 
+/// Letters, digits and what GitHub allows in names besides them.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
 struct Checker<'a> {
     file: &'a Path,
     folder: &'a Path,
@@ -381,6 +426,7 @@ impl Checker<'_> {
             catalog,
             sources,
             examples,
+            tracker,
         } = file;
         if name.value.trim().is_empty() {
             self.error(&name, "the name is empty", "give the platform the name people know it by");
@@ -457,6 +503,7 @@ impl Checker<'_> {
             }
         }
         let sources = sources.into_iter().filter_map(|source| self.source(source)).collect();
+        let tracker = tracker.and_then(|tracker| self.tracker(tracker));
         let platform = Platform {
             id,
             name: name.value,
@@ -472,8 +519,39 @@ impl Checker<'_> {
             answers: Vec::new(),
             examples,
             routes: Routes::default(),
+            tracker,
         };
         (platform, owned)
+    }
+
+    fn tracker(&mut self, file: Spanned<TrackerFile>) -> Option<TrackerTarget> {
+        match file.value {
+            TrackerFile { github: Some(GithubFile { repository, labels }), jira: None } => {
+                let Some((owner, name)) = repository.value.split_once('/').filter(|(owner, name)| {
+                    [owner, name].iter().all(|part| !part.is_empty() && !part.starts_with('.') && is_plain(part))
+                }) else {
+                    let message = format!("`{}` is not a repository", repository.value);
+                    self.error(&repository, message, "write owner/name, as in acme/platform-support");
+                    return None;
+                };
+                Some(TrackerTarget::Github { owner: owner.to_owned(), name: name.to_owned(), labels })
+            }
+            TrackerFile { github: None, jira: Some(JiraFile { project, issue_type }) } => {
+                let key = &project.value;
+                let fine = key.starts_with(|c: char| c.is_ascii_uppercase())
+                    && key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+                if !fine {
+                    self.error(&project, format!("`{key}` is not a project's key"), "write its key, as in PLAT");
+                    return None;
+                }
+                Some(TrackerTarget::Jira { project: project.value, issue_type })
+            }
+            _ => {
+                let at = Spanned::new((), file.referenced, file.defined);
+                self.error(&at, "a tracker is one of github and jira", "leave tracker out for none");
+                None
+            }
+        }
     }
 
     fn known_channel(&mut self, channel: &Spanned<String>, known: &BTreeSet<String>) {

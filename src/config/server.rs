@@ -19,6 +19,11 @@ pub struct Server {
     pub console: Console,
     pub slack: Slack,
     pub discord: Discord,
+    pub outside: Outside,
+    pub github: Github,
+    pub jira: Jira,
+    pub backstage: Backstage,
+    pub webhook: Webhook,
     pub network: Network,
     pub embeddings: Embeddings,
     pub knowledge: Knowledge,
@@ -103,6 +108,73 @@ impl Discord {
     pub fn is_on(&self) -> bool {
         !self.token.expose_secret().is_empty()
     }
+}
+
+/// What holds for every call to a service or a tracker.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outside {
+    pub timeout_seconds: u64,
+    pub max_answer_bytes: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Github {
+    pub api_url: String,
+    pub token: SecretString,
+    pub account: String,
+    pub webhook_secret: SecretString,
+}
+
+impl Github {
+    pub fn is_on(&self) -> bool {
+        !self.token.expose_secret().is_empty()
+    }
+}
+
+/// Which of Jira's interfaces is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JiraEdition {
+    Cloud,
+    Server,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jira {
+    pub url: String,
+    pub edition: JiraEdition,
+    pub user: String,
+    pub token: SecretString,
+    pub webhook_secret: SecretString,
+}
+
+impl Jira {
+    pub fn is_on(&self) -> bool {
+        !self.token.expose_secret().is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backstage {
+    pub url: String,
+    pub token: SecretString,
+    pub app_url: String,
+}
+
+impl Backstage {
+    pub fn is_on(&self) -> bool {
+        !self.url.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    pub secret: SecretString,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -217,6 +289,7 @@ impl Server {
             }
         }
         self.validate_chats(path, findings);
+        self.validate_outside(path, findings);
         if self.answers.max_words < 20 {
             findings.error(path, None, "answers.max_words is below 20", "the default is 120");
         }
@@ -307,6 +380,51 @@ impl Server {
         {
             if seconds == 0 {
                 findings.error(path, None, format!("{key} is 0"), "the default is 10");
+            }
+        }
+    }
+
+    fn validate_outside(&self, path: &Path, findings: &mut Diagnostics) {
+        /// Shorter secrets can be guessed (Standard Webhooks asks for 24 bytes).
+        const SHORTEST_SECRET: usize = 24;
+        let Self { outside, github, jira, backstage, webhook, .. } = self;
+        for (key, url, needed) in [
+            ("github.api_url", &github.api_url, true),
+            ("jira.url", &jira.url, jira.is_on()),
+            ("backstage.url", &backstage.url, !backstage.token.expose_secret().is_empty()),
+            ("backstage.app_url", &backstage.app_url, false),
+        ] {
+            let fine = url::Url::parse(url).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.password().is_none() && url.username().is_empty()
+            });
+            if !fine && (needed || !url.is_empty()) {
+                findings.error(
+                    path,
+                    None,
+                    format!("{key} is not an address"),
+                    "begin it with https://, without a name or a password in it",
+                );
+            }
+        }
+        if outside.timeout_seconds == 0 {
+            findings.error(path, None, "outside.timeout_seconds is 0", "the default is 20");
+        }
+        if outside.max_answer_bytes < 10_000 {
+            findings.error(path, None, "outside.max_answer_bytes is below 10000", "the default is 4000000");
+        }
+        for (key, secret) in [
+            ("github.webhook_secret", &github.webhook_secret),
+            ("jira.webhook_secret", &jira.webhook_secret),
+            ("webhook.secret", &webhook.secret),
+        ] {
+            let length = secret.expose_secret().len();
+            if (1..SHORTEST_SECRET).contains(&length) {
+                findings.error(
+                    path,
+                    None,
+                    format!("{key} is too short to keep others out"),
+                    format!("use {SHORTEST_SECRET} characters or more, as `openssl rand -base64 32` gives"),
+                );
             }
         }
     }
@@ -438,6 +556,21 @@ mod tests {
             load(Some("[answers]\nmax_words = 80\n"), &[("STATIONMASTER_ANSWERS_MAX_WORDS", "60")]);
         assert!(findings.is_empty(), "{findings:?}");
         assert_eq!(server.unwrap().answers.max_words, 60);
+    }
+
+    #[test]
+    fn services_outside_are_checked() {
+        #[track_caller]
+        fn check(variable: (&str, &str), expected: &str) {
+            let (server, findings) = load(None, &[variable]);
+            assert!(server.is_none());
+            assert_eq!(findings, [expected]);
+        }
+        check(("STATIONMASTER_JIRA_TOKEN", "t"), "0: jira.url is not an address");
+        check(("STATIONMASTER_BACKSTAGE_TOKEN", "t"), "0: backstage.url is not an address");
+        check(("STATIONMASTER_GITHUB_API_URL", "https://me:secret@x.example"), "0: github.api_url is not an address");
+        check(("STATIONMASTER_WEBHOOK_SECRET", "short"), "0: webhook.secret is too short to keep others out");
+        check(("STATIONMASTER_OUTSIDE_TIMEOUT_SECONDS", "0"), "0: outside.timeout_seconds is 0");
     }
 
     #[test]

@@ -80,6 +80,23 @@ fn curated_answers_are_checked() {
 }
 
 #[test]
+fn a_tracker_is_named_in_full_and_needs_a_token() {
+    let tracker = |text: &str, expected: &str| {
+        let yaml = format!("tracker: {text}\nowner: olga");
+        check("platforms/harbor/platform.yaml", "owner: olga", &yaml, expected);
+    };
+    tracker(
+        "{ github: { repository: acme/desk } }",
+        "its tracker needs github.token, which is empty\n  hint: set STATIONMASTER_GITHUB_TOKEN",
+    );
+    tracker("{ jira: { project: PLAT, issue_type: Task } }", "its tracker needs jira.token, which is empty");
+    tracker("{ github: { repository: desk } }", "platform.yaml:3: `desk` is not a repository");
+    tracker("{ github: { repository: acme/../desk } }", "is not a repository");
+    tracker("{ jira: { project: platform, issue_type: Task } }", "`platform` is not a project's key");
+    tracker("{}", "a tracker is one of github and jira");
+}
+
+#[test]
 fn a_channel_has_one_platform() {
     let files = Files::harbor_and_loom();
     let path = "platforms/loom/platform.yaml";

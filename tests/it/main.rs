@@ -11,6 +11,7 @@ mod conversation;
 mod crash;
 mod discord;
 mod knowledge;
+mod outside;
 mod people;
 mod requests;
 mod safety;
