@@ -3,9 +3,11 @@
 pub mod answer;
 pub mod audience;
 pub mod embedding;
+pub mod hours;
 pub mod ids;
 pub mod message;
 pub mod passage;
 pub mod people;
+pub mod promise;
 pub mod redact;
 pub mod request;
