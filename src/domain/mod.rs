@@ -11,3 +11,4 @@ pub mod people;
 pub mod promise;
 pub mod redact;
 pub mod request;
+pub mod rota;
