@@ -9,8 +9,15 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::{CuratedAnswer, Diagnostics, answers, catalog, diagnostics::parse_yaml};
-use crate::domain::{audience::Audience, message::ChannelMode, people::Role};
+pub use super::hours::Hours;
+use super::{
+    CuratedAnswer, Diagnostics, answers, catalog,
+    diagnostics::parse_yaml,
+    hours::{self, HoursFile},
+    promises::{self, Known, Promises},
+    rota::{self, Rota},
+};
+use crate::domain::{audience::Audience, message::ChannelMode, people::Role, rota::Absence};
 
 /// A named internal product, validated: every reference in it points at something.
 #[derive(Debug, Clone)]
@@ -31,6 +38,10 @@ pub struct Platform {
     pub teams: Vec<Team>,
     pub sources: Vec<Source>,
     pub answers: Vec<CuratedAnswer>,
+    /// How soon requesters are helped; `None` promises nothing.
+    pub promises: Option<Promises>,
+    pub rotas: Vec<Rota>,
+    pub absences: Vec<Absence>,
     /// Questions offered to somebody who does not know what to ask.
     pub examples: Vec<String>,
 }
@@ -71,15 +82,6 @@ impl Platform {
             .max_by_key(|(hits, _)| *hits)
             .map(|(_, capability)| capability)
     }
-}
-
-/// When people answer.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hours {
-    pub timezone: String,
-    /// In words, as people are told: `Monday to Friday, 09:00 to 17:30`.
-    pub text: String,
 }
 
 /// A part of a platform that can be asked about.
@@ -176,7 +178,7 @@ struct PlatformFile {
     summary: String,
     owner: Spanned<String>,
     support_channel: Spanned<String>,
-    hours: Option<Hours>,
+    hours: Option<HoursFile>,
     #[serde(default)]
     capabilities: Vec<CapabilityFile>,
     channels: Vec<ChannelFile>,
@@ -344,7 +346,26 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
             );
         }
     }
-    Some(Platform { answers, ..platform })
+    let routes = route_ids(&folder.join("routes.yaml"));
+    let known = Known { people: &platform.people, routes: routes.as_ref(), hours: platform.hours.as_ref() };
+    let promises = promises::load(folder, &known, findings);
+    let rota::Rotas { rotas, absences } = rota::load(folder, &known, findings);
+    Some(Platform { answers, promises, rotas, absences, ..platform })
+}
+
+/// The ids in a file of routes, for references to them; `None` when there is no such file.
+fn route_ids(file: &Path) -> Option<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct Routes {
+        routes: Vec<Route>,
+    }
+    #[derive(Deserialize)]
+    struct Route {
+        id: String,
+    }
+    let text = std::fs::read_to_string(file).ok()?;
+    let routes: Routes = serde_saphyr::from_str(&text).ok()?;
+    Some(routes.routes.into_iter().map(|route| route.id).collect())
 }
 
 struct Checker<'a> {
@@ -382,12 +403,7 @@ impl Checker<'_> {
         }
         let channel_names: BTreeSet<String> = channels.iter().map(|channel| channel.name.value.clone()).collect();
         self.known_channel(&support_channel, &channel_names);
-        if let Some(hours) = &hours
-            && jiff::tz::TimeZone::get(&hours.timezone).is_err()
-        {
-            let message = format!("unknown time zone {}", hours.timezone);
-            self.findings.error(self.file, None, message, "use a name as in Europe/Amsterdam");
-        }
+        let hours = hours.and_then(|hours| hours::check(self.file, hours, self.findings));
         let support = support_channel.value;
         self.unique("capability", capabilities.iter().map(|capability| &capability.id));
         self.unique("channel", channels.iter().map(|channel| &channel.name));
@@ -460,6 +476,9 @@ impl Checker<'_> {
             teams,
             sources,
             answers: Vec::new(),
+            promises: None,
+            rotas: Vec::new(),
+            absences: Vec::new(),
             examples,
         }
     }
