@@ -49,17 +49,16 @@ pub(super) fn check(file: &Path, hours: HoursFile, findings: &mut Diagnostics) -
     let HoursFile { timezone, days, holidays, text } = hours;
     let zone = zone(file, &timezone, findings)?;
     let holidays = days_off(file, &holidays, findings);
-    let business = match days {
-        Some(days) => business_hours(file, zone, &days, holidays, findings)?,
-        None => {
-            findings.warning(
-                file,
-                Some(timezone.referenced.line()),
-                "hours has no days: Monday to Friday, 09:00 to 17:00 is assumed",
-                "add days, as in days: { mon-fri: \"09:00-17:30\" }",
-            );
-            BusinessHours::office(zone)
-        }
+    let business = if let Some(days) = days {
+        business_hours(file, zone, &days, holidays, findings)?
+    } else {
+        findings.warning(
+            file,
+            Some(timezone.referenced.line()),
+            "hours has no days: Monday to Friday, 09:00 to 17:00 is assumed",
+            "add days, as in days: { mon-fri: \"09:00-17:30\" }",
+        );
+        BusinessHours::office(zone, holidays)
     };
     let text = text.unwrap_or_else(|| business.text());
     Some(Hours { timezone: timezone.value, text, business })

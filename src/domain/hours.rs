@@ -183,11 +183,11 @@ impl BusinessHours {
         Ok(Self { zone, week, holidays })
     }
 
-    /// Monday to Friday, 09:00 to 17:00.
-    pub fn office(zone: TimeZone) -> Self {
+    /// Monday to Friday, 09:00 to 17:00, but not on `holidays`.
+    pub fn office(zone: TimeZone, holidays: BTreeSet<Date>) -> Self {
         let day = || vec![Stretch { from: 9 * 60, to: 17 * 60 }];
         let week = [day(), day(), day(), day(), day(), Vec::new(), Vec::new()];
-        Self { zone, week, holidays: BTreeSet::new() }
+        Self { zone, week, holidays }
     }
 
     pub const fn zone(&self) -> &TimeZone {
@@ -406,7 +406,7 @@ pub(crate) mod tests {
         BusinessHours::new(TimeZone::get(zone).unwrap(), days, holidays).unwrap()
     }
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
     fn working_time_passes_only_while_open() {
@@ -479,7 +479,7 @@ pub(crate) mod tests {
         check(&[("mon-wed, fri", "08:00-16:00")], "Monday to Wednesday and Friday, 08:00 to 16:00");
         check(&[("mon-sun", "00:00-24:00")], "Every day, all day");
         check(&[("sun-tue", "22:00-24:00")], "Monday, Tuesday and Sunday, 22:00 to 24:00");
-        assert_eq!(BusinessHours::office(TimeZone::UTC).text(), "Monday to Friday, 09:00 to 17:00");
+        assert_eq!(BusinessHours::office(TimeZone::UTC, BTreeSet::new()).text(), "Monday to Friday, 09:00 to 17:00");
     }
 
     #[test]

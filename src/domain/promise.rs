@@ -347,7 +347,7 @@ impl Measure<'_> {
             if clock.warning.is_none() && (!ended || warning <= end) {
                 clock.warning = Some(warning);
             }
-            let due = self.hours.add(start, self.promised - clock.used);
+            let due = self.hours.add(start, self.promised.saturating_sub(clock.used));
             clock.due = (!ended || running.done == Some(end)).then_some(due);
             if due <= end {
                 return PromiseClock { used: self.promised, due: Some(due), state: ClockState::Breached(due), ..clock };
@@ -397,8 +397,8 @@ mod tests {
         *,
     };
 
-    const MINUTE: Duration = Duration::from_secs(60);
-    const HOUR: Duration = Duration::from_secs(3600);
+    const MINUTE: Duration = Duration::from_mins(1);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn office() -> BusinessHours {
         hours("Europe/Amsterdam", &[("mon-fri", "09:00-17:30")], &["2026-12-25"])

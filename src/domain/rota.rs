@@ -342,14 +342,14 @@ mod tests {
 
     #[test]
     fn an_old_answer_stands_in_while_it_can_be_right() {
-        let known = |until: Option<&str>| LastKnown {
-            duty: Duty { people: ids("ravi"), until: until.map(at) },
-            asked_at: at("2026-11-23T12:00Z"),
-        };
         #[track_caller]
         fn check(known: &LastKnown, now: &str, fresh: bool, stands_in: bool) {
             assert_eq!((known.is_fresh(at(now)), known.stand_in(at(now)).is_some()), (fresh, stands_in));
         }
+        let known = |until: Option<&str>| LastKnown {
+            duty: Duty { people: ids("ravi"), until: until.map(at) },
+            asked_at: at("2026-11-23T12:00Z"),
+        };
         let named = known(Some("2026-11-25T09:00Z"));
         check(&named, "2026-11-23T12:00:59Z", true, true);
         check(&named, "2026-11-23T12:01Z", false, true);
