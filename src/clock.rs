@@ -37,6 +37,11 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 
+    /// Rounded to whole microseconds.
+    pub fn from_jiff(timestamp: jiff::Timestamp) -> Self {
+        Self(timestamp.as_microsecond())
+    }
+
     /// Midnight UTC of a civil date.
     pub fn from_date(date: jiff::civil::Date) -> Self {
         let seconds = date.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |zoned| zoned.timestamp().as_second());

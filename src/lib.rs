@@ -9,6 +9,7 @@ pub mod config;
 pub mod console;
 pub mod discord;
 pub mod domain;
+pub mod duty;
 pub mod jobs;
 pub mod knowledge;
 pub mod llm;

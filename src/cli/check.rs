@@ -8,8 +8,9 @@ use serde_json::json;
 use crate::{
     app::Adapters,
     chat::Finding,
-    clock::SystemClock,
-    config::{Config, Diagnostics, Server},
+    clock::{Clock as _, SystemClock},
+    config::{Config, Diagnostics, RotaKeeper, Server},
+    duty::DutyServices,
     knowledge::sources::{self, Limits},
     llm,
     ops::understand,
@@ -126,6 +127,7 @@ async fn probe(config: &Config) -> Vec<Probe> {
         }
     }
     probes.extend(probe_trackers(config).await);
+    probes.extend(probe_rotas(config).await);
     probes.extend(probe_chats(config).await);
     probes
 }
@@ -142,6 +144,37 @@ async fn probe_trackers(config: &Config) -> Vec<Probe> {
             Err(error) => Err(format!("{error:#}")),
         };
         probes.push(Probe { what: format!("{} › tracker", platform.name), result });
+    }
+    probes
+}
+
+/// Do the services that have a key say who is on duty?
+async fn probe_rotas(config: &Config) -> Vec<Probe> {
+    let services = match DutyServices::new(&config.server) {
+        Ok(services) => services,
+        Err(error) => return vec![Probe { what: "rotas".to_owned(), result: Err(format!("{error:#}")) }],
+    };
+    let mut probes = Vec::new();
+    for platform in &config.platforms {
+        for rota in &platform.rotas {
+            if matches!(rota.keeper, RotaKeeper::File(_)) {
+                continue;
+            }
+            let answer = services.on_duty(platform, rota, SystemClock.now()).await;
+            probes.push(Probe {
+                what: format!("{} › rota {} ({})", platform.name, rota.id, rota.keeper.label()),
+                result: match answer {
+                    Ok(answer) if answer.strangers.is_empty() => {
+                        Ok(format!("{} on duty now", answer.duty.people.len()))
+                    }
+                    Ok(answer) => Err(format!(
+                        "{} on duty now have an address that nobody in platform.yaml has; add it as their email",
+                        answer.strangers.len()
+                    )),
+                    Err(error) => Err(error.to_string()),
+                },
+            });
+        }
     }
     probes
 }

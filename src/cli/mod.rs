@@ -11,6 +11,7 @@ use out;
 mod ask;
 mod check;
 mod discord;
+mod duty;
 mod eval;
 mod jobs;
 mod kb;
@@ -41,6 +42,7 @@ Examples:
   stationmaster ask \"how long are logs kept?\"    ask from the terminal
   stationmaster why                              why the last message was answered as it was
   stationmaster check                            is everything configured right?
+  stationmaster duty                             who is on duty now?
   stationmaster slack manifest                   the app to create at Slack
   stationmaster discord invite                   the link that adds the bot to a Discord server";
 
@@ -56,6 +58,8 @@ enum Command {
     Check(check::Check),
     /// Explain an answer or a silence
     Why(why::Why),
+    /// Say who is on duty, and until when
+    Duty(duty::Duty),
     /// See waiting and failed work, and run it again
     Jobs(jobs::Jobs),
     /// Add the bot to a Slack workspace
@@ -78,6 +82,7 @@ pub async fn run() -> ExitCode {
         Command::Kb(command) => kb::run(config, command).await,
         Command::Check(command) => check::run(config, command).await,
         Command::Why(command) => why::run(config, command).await,
+        Command::Duty(command) => duty::run(config, command).await,
         Command::Jobs(command) => jobs::run(config, command).await,
         Command::Slack(command) => slack::run(config, &command),
         Command::Discord(command) => discord::run(config, command).await,

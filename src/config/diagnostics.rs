@@ -79,6 +79,18 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
+/// The text of a file that may be absent; a finding when it is there and cannot be read.
+pub fn read_if_there(file: &Path, findings: &mut Diagnostics) -> Option<String> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            findings.error(file, None, format!("cannot be read: {error}"), "it must be a UTF-8 text file");
+            None
+        }
+    }
+}
+
 /// Parses YAML into `T`; a finding with its line otherwise.
 pub fn parse_yaml<T: serde::de::DeserializeOwned>(
     file: &Path,

@@ -3,7 +3,10 @@
 pub mod answers;
 pub mod catalog;
 pub mod diagnostics;
+pub mod hours;
 pub mod platform;
+pub mod promises;
+pub mod rota;
 pub mod routes;
 pub mod server;
 pub mod team_api;
@@ -12,8 +15,9 @@ use std::{path::PathBuf, sync::Arc};
 
 pub use answers::CuratedAnswer;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use routes::{Assign, Route, Routes, Rule};
 pub use platform::{Capability, Channel, Hours, Platform, Source, SourceKind, TrackerTarget};
+pub use rota::{Rota, RotaKeeper};
+pub use routes::{Assign, Route, Routes, Rule};
 pub use server::Server;
 
 use crate::domain::people::Person;
@@ -40,6 +44,7 @@ impl Config {
             return Err(findings);
         }
         people_can_be_reached(&server, &platforms, &mut findings);
+        rotas_can_be_asked(&server, &platforms, &mut findings);
         Ok((Self { server, platforms: platforms.into_iter().map(Arc::new).collect() }, findings))
     }
 
@@ -133,6 +138,29 @@ fn trackers_can_be_used(server: &Server, platforms: &[Platform], findings: &mut 
                 format!("its tracker needs {key}, which is empty"),
                 format!("set STATIONMASTER_{}, or leave tracker out", key.replace('.', "_").to_uppercase()),
             );
+        }
+    }
+}
+
+/// Rotas that a service keeps need its key.
+fn rotas_can_be_asked(server: &Server, platforms: &[Platform], findings: &mut Diagnostics) {
+    for platform in platforms {
+        let file = server.platforms.folder.join(&platform.id).join("rota.yaml");
+        for rota in &platform.rotas {
+            let (on, variable) = match rota.keeper {
+                RotaKeeper::File(_) => continue,
+                RotaKeeper::PagerDuty(_) => (server.pagerduty.is_on(), "STATIONMASTER_PAGERDUTY_TOKEN"),
+                RotaKeeper::Opsgenie { .. } => (server.opsgenie.is_on(), "STATIONMASTER_OPSGENIE_KEY"),
+            };
+            if !on {
+                let service = rota.keeper.label();
+                findings.warning(
+                    &file,
+                    None,
+                    format!("the rota {} asks {service}, which has no key here: nobody is on duty in it", rota.id),
+                    format!("set {variable}"),
+                );
+            }
         }
     }
 }

@@ -9,13 +9,17 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
+pub use super::hours::Hours;
 use super::{
     CuratedAnswer, Diagnostics, Routes, answers,
     catalog::{self, Owned},
     diagnostics::parse_yaml,
+    hours::{self, HoursFile},
+    promises::{self, Known, Promises},
+    rota::{self, Rota},
     routes,
 };
-use crate::domain::{audience::Audience, message::ChannelMode, people::Role};
+use crate::domain::{audience::Audience, message::ChannelMode, people::Role, rota::Absence};
 
 /// A named internal product, validated: every reference in it points at something.
 #[derive(Debug, Clone)]
@@ -36,6 +40,10 @@ pub struct Platform {
     pub teams: Vec<Team>,
     pub sources: Vec<Source>,
     pub answers: Vec<CuratedAnswer>,
+    /// How soon requesters are helped; `None` promises nothing.
+    pub promises: Option<Promises>,
+    pub rotas: Vec<Rota>,
+    pub absences: Vec<Absence>,
     /// Questions offered to somebody who does not know what to ask.
     pub examples: Vec<String>,
     /// Where requests go.
@@ -80,15 +88,6 @@ impl Platform {
             .max_by_key(|(hits, _)| *hits)
             .map(|(_, capability)| capability)
     }
-}
-
-/// When people answer.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hours {
-    pub timezone: String,
-    /// In words, as people are told: `Monday to Friday, 09:00 to 17:30`.
-    pub text: String,
 }
 
 /// A part of a platform that can be asked about.
@@ -200,7 +199,7 @@ struct PlatformFile {
     summary: String,
     owner: Spanned<String>,
     support_channel: Spanned<String>,
-    hours: Option<Hours>,
+    hours: Option<HoursFile>,
     #[serde(default)]
     capabilities: Vec<CapabilityFile>,
     channels: Vec<ChannelFile>,
@@ -392,7 +391,11 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
             );
         }
     }
-    Some(Platform { answers, routes, ..platform })
+    let ids: BTreeSet<String> = routes.routes.iter().map(|route| route.id.clone()).collect();
+    let known = Known { people: &platform.people, routes: Some(&ids), hours: platform.hours.as_ref() };
+    let promises = promises::load(folder, &known, findings);
+    let rota::Rotas { rotas, absences } = rota::load(folder, &known, findings);
+    Some(Platform { answers, routes, promises, rotas, absences, ..platform })
 }
 
 /// Letters, digits and what GitHub allows in names besides them.
@@ -437,12 +440,7 @@ impl Checker<'_> {
         }
         let channel_names: BTreeSet<String> = channels.iter().map(|channel| channel.name.value.clone()).collect();
         self.known_channel(&support_channel, &channel_names);
-        if let Some(hours) = &hours
-            && jiff::tz::TimeZone::get(&hours.timezone).is_err()
-        {
-            let message = format!("unknown time zone {}", hours.timezone);
-            self.findings.error(self.file, None, message, "use a name as in Europe/Amsterdam");
-        }
+        let hours = hours.and_then(|hours| hours::check(self.file, hours, self.findings));
         let support = support_channel.value;
         self.unique("capability", capabilities.iter().map(|capability| &capability.id));
         self.unique("channel", channels.iter().map(|channel| &channel.name));
@@ -517,6 +515,9 @@ impl Checker<'_> {
             teams,
             sources,
             answers: Vec::new(),
+            promises: None,
+            rotas: Vec::new(),
+            absences: Vec::new(),
             examples,
             routes: Routes::default(),
             tracker,

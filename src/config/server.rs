@@ -24,6 +24,8 @@ pub struct Server {
     pub jira: Jira,
     pub backstage: Backstage,
     pub webhook: Webhook,
+    pub pagerduty: PagerDuty,
+    pub opsgenie: Opsgenie,
     pub network: Network,
     pub embeddings: Embeddings,
     pub knowledge: Knowledge,
@@ -179,6 +181,51 @@ pub struct Webhook {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct PagerDuty {
+    pub token: SecretString,
+    pub api_url: String,
+    pub timeout_seconds: u64,
+}
+
+impl PagerDuty {
+    pub fn is_on(&self) -> bool {
+        !self.token.expose_secret().is_empty()
+    }
+}
+
+/// Where an account lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpsgenieRegion {
+    Us,
+    Eu,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opsgenie {
+    pub key: SecretString,
+    pub region: OpsgenieRegion,
+    pub api_url: String,
+    pub timeout_seconds: u64,
+}
+
+impl Opsgenie {
+    pub fn is_on(&self) -> bool {
+        !self.key.expose_secret().is_empty()
+    }
+
+    pub fn api_url(&self) -> &str {
+        match self.region {
+            _ if !self.api_url.is_empty() => &self.api_url,
+            OpsgenieRegion::Us => "https://api.opsgenie.com",
+            OpsgenieRegion::Eu => "https://api.eu.opsgenie.com",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Network {
     pub ca_file: String,
 }
@@ -288,8 +335,8 @@ impl Server {
                 findings.error(path, None, "embeddings.model is empty", "name the model of the endpoint");
             }
         }
-        self.validate_chats(path, findings);
         self.validate_outside(path, findings);
+        self.validate_services(path, findings);
         if self.answers.max_words < 20 {
             findings.error(path, None, "answers.max_words is below 20", "the default is 120");
         }
@@ -307,8 +354,8 @@ impl Server {
         (findings.findings.len() == before || !findings.has_errors()).then_some(self)
     }
 
-    fn validate_chats(&self, path: &Path, findings: &mut Diagnostics) {
-        let Self { slack, discord, network, .. } = self;
+    fn validate_services(&self, path: &Path, findings: &mut Diagnostics) {
+        let Self { slack, discord, network, pagerduty, opsgenie, .. } = self;
         if slack.is_on() {
             let (needed, name) = match slack.transport {
                 SlackTransport::Socket => (&slack.app_token, "slack.app_token"),
@@ -340,9 +387,11 @@ impl Server {
             ("slack.api_url", &slack.api_url, ["http", "https"]),
             ("discord.api_url", &discord.api_url, ["http", "https"]),
             ("discord.gateway_url", &discord.gateway_url, ["ws", "wss"]),
+            ("pagerduty.api_url", &pagerduty.api_url, ["http", "https"]),
+            ("opsgenie.api_url", &opsgenie.api_url, ["http", "https"]),
         ] {
             let fine = url::Url::parse(url).is_ok_and(|url| schemes.contains(&url.scheme()));
-            let may_be_empty = key == "discord.gateway_url";
+            let may_be_empty = matches!(key, "discord.gateway_url" | "opsgenie.api_url");
             if !(fine || may_be_empty && url.is_empty()) {
                 findings.error(
                     path,
@@ -375,9 +424,12 @@ impl Server {
         if !network.ca_file.is_empty() && !Path::new(&network.ca_file).is_file() {
             findings.error(path, None, format!("network.ca_file {} is not there", network.ca_file), "give a PEM file");
         }
-        for (key, seconds) in
-            [("slack.timeout_seconds", slack.timeout_seconds), ("discord.timeout_seconds", discord.timeout_seconds)]
-        {
+        for (key, seconds) in [
+            ("slack.timeout_seconds", slack.timeout_seconds),
+            ("discord.timeout_seconds", discord.timeout_seconds),
+            ("pagerduty.timeout_seconds", pagerduty.timeout_seconds),
+            ("opsgenie.timeout_seconds", opsgenie.timeout_seconds),
+        ] {
             if seconds == 0 {
                 findings.error(path, None, format!("{key} is 0"), "the default is 10");
             }

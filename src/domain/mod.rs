@@ -3,10 +3,13 @@
 pub mod answer;
 pub mod audience;
 pub mod embedding;
+pub mod hours;
 pub mod ids;
 pub mod incident;
 pub mod message;
 pub mod passage;
 pub mod people;
+pub mod promise;
 pub mod redact;
 pub mod request;
+pub mod rota;

@@ -73,6 +73,31 @@ fn check_says_what_is_wrong_and_fails() {
 }
 
 #[test]
+fn duty_says_who_and_until_when() {
+    let shell = Shell::new();
+    assert!(text(&shell.run(&["duty"])).contains("  no rota; rota.yaml beside platform.yaml names those on duty"));
+    shell.files.write(
+        "platforms/harbor/rota.yaml",
+        "rotas:\n  - id: days\n    routes: [runtime]\n    starts: 2026-11-02T09:00\n    every: 1w\n    people: [sam, olga]\n    \
+         timezone: Europe/Berlin\n  - id: nights\n    opsgenie: { schedule: nights }\n\
+         absences:\n  - { person: sam, from: 2026-11-19, to: 2026-11-20 }\n",
+    );
+    let output = shell.run(&["duty", "--at", "2026-11-18T10:00"]);
+    assert_eq!(
+        text(&output),
+        "Harbor, Wednesday 18 November 2026, 10:00 (Europe/Berlin): within working hours\n  \
+         days (runtime): Sam Support, until tomorrow 00:00 (Europe/Berlin)\n  \
+         nights (every route, by Opsgenie): not known: Opsgenie has no key here; set STATIONMASTER_OPSGENIE_KEY\n"
+    );
+    assert!(!output.status.success(), "one rota is not known");
+    let rows = text(&shell.run(&["duty", "--json", "--at", "2026-11-21T10:00Z"]));
+    let row: Value = serde_json::from_str(rows.lines().next().unwrap()).expect("JSON");
+    assert_eq!((&row["people"][0], &row["until"]), (&"sam".into(), &"2026-11-23T08:00:00Z".into()));
+    let wrong = shell.run(&["duty", "--at", "noon"]);
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("`noon` is not a time; write 2026-12-25T10:00"));
+}
+
+#[test]
 fn mistakes_are_answered_with_what_to_do() {
     let shell = Shell::new();
     let cases: [(&[&str], &str); 4] = [
@@ -124,6 +149,7 @@ fn help_is_there_for_every_command() {
         &["kb", "--help"],
         &["check", "--help"],
         &["why", "--help"],
+        &["duty", "--help"],
         &["jobs", "--help"],
         &["eval", "--help"],
     ] {

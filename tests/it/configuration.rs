@@ -79,6 +79,139 @@ fn curated_answers_are_checked() {
     check("platforms/harbor/answers/who.md", "---\ntitle", "title", "has no front matter");
 }
 
+const PLATFORM: &str = "platforms/harbor/platform.yaml";
+const DAYS: &str = "days: { mon-fri: \"09:00-17:00\" }";
+
+#[test]
+fn hours_are_checked() {
+    check(PLATFORM, DAYS, "days: { mon-fry: \"09:00-17:00\" }", "platform.yaml:7: `fry` is not a day of the week");
+    check(PLATFORM, DAYS, "days: { mon: \"17:00-09:00\" }", "platform.yaml:7: `17:00-09:00` ends before it begins");
+    check(PLATFORM, DAYS, "days: { mon-fri: \"\" }", "platform.yaml:7: no day has any hours");
+    check(PLATFORM, DAYS, "days: {}", "platform.yaml:7: no day has any hours");
+    check(PLATFORM, DAYS, &format!("{DAYS}\n  holidays: [soon]"), "platform.yaml:8: a holiday is no date: soon");
+    let backwards = format!("{DAYS}\n  holidays: [{{ from: 2026-12-26, to: 2026-12-24 }}]");
+    check(PLATFORM, DAYS, &backwards, "platform.yaml:8: the holiday from 2026-12-26 ends on 2026-12-24");
+    let endless = format!("{DAYS}\n  holidays: [{{ from: 2026-12-24, to: 2062-12-26 }}]");
+    check(PLATFORM, DAYS, &endless, "platform.yaml:8: the holiday from 2026-12-24 to 2062-12-26 is longer than a year");
+}
+
+#[test]
+fn hours_without_days_are_assumed() {
+    let files = Files::harbor();
+    let text = std::fs::read_to_string(files.path(PLATFORM)).unwrap();
+    files.write(PLATFORM, text.replace(DAYS, ""));
+    let config = files.config("sqlite::memory:").unwrap();
+    let hours = config.platforms[0].hours.as_ref().unwrap();
+    assert_eq!(
+        (hours.text.as_str(), hours.business.text().as_str()),
+        ("Monday to Friday, 9 to 17", "Monday to Friday, 09:00 to 17:00")
+    );
+    let (_, findings) = stationmaster::config::Config::load(Some(files.path("server.toml"))).unwrap();
+    assert!(findings.to_string().contains("platform.yaml:6: hours has no days"), "{findings}");
+}
+
+const PROMISES: &str = "platforms/harbor/promises.yaml";
+
+/// As [`check`], of a file that harbor does not have.
+#[track_caller]
+fn check_new(path: &str, text: &str, expected: &str) {
+    let files = Files::harbor();
+    files.write(path, text);
+    let found = files.config("sqlite::memory:").map(drop).unwrap_err().to_string();
+    assert!(found.contains(expected), "expected {expected:?} in:\n{found}");
+}
+
+#[test]
+fn promises_are_checked() {
+    let good = "promises:\n  normal: { first: 4h }\n";
+    check_new(PROMISES, "promises:\n  normal: { first: 1d }\n", "promises.yaml:2: `1d` is not a time span");
+    check_new(PROMISES, "promises:\n  normal: { first: 0m }\n", "promises.yaml:2: `0m` is not a time span");
+    check_new(PROMISES, "promises:\n  normal: { first: -4h }\n", "promises.yaml:2: `-4h` is not a time span");
+    check_new(PROMISES, "promises:\n  soonish: { first: 4h }\n", "promises.yaml:2");
+    check_new(
+        PROMISES,
+        "promises:\n  normal: { first: 4h, resolve: 2h }\n",
+        "promises.yaml:2: first is longer than resolve",
+    );
+    check_new(PROMISES, &format!("warn_at: 100%\n{good}"), "promises.yaml:1: warn_at `100%` is not between");
+    check_new(
+        PROMISES,
+        &format!("{good}escalate_to: [ines]\n"),
+        "promises.yaml:3: ines, who is told of a breach, is not",
+    );
+    check_new(PROMISES, &format!("{good}close_after: soon\n"), "promises.yaml:3: `soon` is not a time span");
+    check_new(PROMISES, &format!("{good}close: 4h\n"), "promises.yaml:3");
+    let loom = Files::harbor_and_loom();
+    loom.write("platforms/loom/promises.yaml", good);
+    let found = loom.config("sqlite::memory:").map(drop).unwrap_err().to_string();
+    assert!(
+        found.contains("promises.yaml:2: this promise counts working hours, and platform.yaml has none"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_route_may_promise_otherwise() {
+    use stationmaster::domain::{promise::Promise, request::Priority};
+    use std::time::Duration;
+    let files = Files::harbor();
+    files.write(
+        PROMISES,
+        "warn_at: 70%\nescalate_to: [olga, lead]\npromises:\n  urgent: { first: 15m, hours: always }\n  \
+         normal: { first: 4h, resolve: 24h }\nroutes:\n  security:\n    normal: { first: 1h 30m, resolve: none }\n",
+    );
+    let config = files.config("sqlite::memory:").unwrap();
+    let promises = config.platforms[0].promises.as_ref().unwrap();
+    let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+    let normal = Promise { first_response: minutes(240), resolution: minutes(1440), ..Promise::default() };
+    assert_eq!(promises.promise("runtime", Priority::Normal), normal);
+    let secure = Promise { first_response: minutes(90), ..Promise::default() };
+    assert_eq!(promises.promise("security", Priority::Normal), secure);
+    let urgent = Promise { first_response: minutes(15), around_the_clock: true, ..Promise::default() };
+    assert_eq!(promises.promise("security", Priority::Urgent), urgent);
+    assert_eq!(promises.promise("runtime", Priority::Low), Promise::default());
+}
+
+const ROTA: &str = "platforms/harbor/rota.yaml";
+
+#[test]
+fn rotas_are_checked() {
+    let rota = |lines: &str| format!("rotas:\n  - id: days\n{lines}");
+    let turns = "    starts: 2026-05-04T09:00\n    every: 1w\n    people: [sam]\n";
+    let bad = |from: &str, to: &str| rota(&turns.replace(from, to));
+    check_new(ROTA, &rota("    people: [sam]\n"), "rota.yaml:2: the rota days has no starts or no every");
+    check_new(ROTA, &bad("1w", "1m"), "rota.yaml:4: `1m` is not the length of a turn");
+    check_new(ROTA, &bad("1w", "0d"), "rota.yaml:4: `0d` is not the length of a turn");
+    check_new(ROTA, &bad("2026-05-04T09:00", "monday"), "rota.yaml:3: `monday` is not a local date and time");
+    check_new(ROTA, &bad("[sam]", "[]"), "rota.yaml:2: a rotation has no people");
+    check_new(ROTA, &bad("[sam]", "[sam, ravi]"), "rota.yaml:5: the person ravi is not in people");
+    let zone = format!("    timezone: Europe/Berlim\n{turns}");
+    check_new(ROTA, &rota(&zone), "rota.yaml:3: unknown time zone Europe/Berlim");
+    let stand_in = |from: &str, to: &str| {
+        rota(&format!("{turns}    overrides:\n      - {{ person: olga, from: {from}, to: {to} }}\n"))
+    };
+    check_new(ROTA, &stand_in("2026-05-06T09:00", "2026-05-05T09:00"), "the override of olga ends before it begins");
+    let twice = format!("{}  - id: days\n{turns}", rota(turns));
+    check_new(ROTA, &twice, "rota.yaml:6: the rota days is there twice");
+    check_new(ROTA, &rota("    pagerduty: {}\n"), "pagerduty has one of schedule and escalation_policy");
+    let both = "    pagerduty: { schedule: P1 }\n    opsgenie: { schedule: s }\n";
+    check_new(ROTA, &rota(both), "rota.yaml:2: a rota asks PagerDuty or Opsgenie, not both");
+    let mixed = format!("    pagerduty: {{ schedule: P1 }}\n{turns}");
+    check_new(ROTA, &rota(&mixed), "rota.yaml:2: a rota of a service has no timezone, starts");
+    let away = "absences:\n  - { person: sam, from: 2026-05-05, to: 2026-05-04 }\n";
+    check_new(ROTA, away, "rota.yaml:2: sam is away from 2026-05-05 to 2026-05-04");
+    let files = Files::harbor();
+    files.write("platforms/harbor/routes.yaml", "routes:\n  - id: runtime\n");
+    files.write(ROTA, rota(&format!("{turns}    routes: [runtme]\n")));
+    files.write(PROMISES, "promises: {}\nroutes:\n  runtme:\n    low: { first: 8h }\n");
+    let found = files.config("sqlite::memory:").map(drop).unwrap_err().to_string();
+    assert!(
+        found.contains("rota.yaml:6: the route runtme is not in routes.yaml\n  hint: there are: runtime"),
+        "{found}"
+    );
+    assert!(found.contains("the route runtme is not in routes.yaml"), "{found}");
+}
+
 #[test]
 fn a_tracker_is_named_in_full_and_needs_a_token() {
     let tracker = |text: &str, expected: &str| {

@@ -10,6 +10,7 @@ mod conformance;
 mod conversation;
 mod crash;
 mod discord;
+mod duty;
 mod knowledge;
 mod outside;
 mod people;
