@@ -11,8 +11,9 @@ use crate::{
     config::{Config, Diagnostics, server::SlackTransport},
     console::{self, Console},
     discord::{self, Discord},
+    duty::DutyServices,
     llm::{self, Embedder},
-    ops::{Core, knowledge_base::KnowledgeBase, sync},
+    ops::{Core, duty::DutyDesk, knowledge_base::KnowledgeBase, sync},
     retrieval::Gate,
     slack::{self, Slack},
     store::Db,
@@ -100,7 +101,9 @@ pub async fn assemble(
     chats.insert(console::NAME, Arc::new(Console));
     let adapters = Adapters::of(&config)?;
     chats.extend(adapters.platforms().into_iter().map(|platform| (platform.name(), platform)));
+    let duty = DutyDesk::new(DutyServices::new(&config.server)?);
     let core = Core {
+        duty,
         knowledge: KnowledgeBase::new(db.clone(), embedder),
         db,
         started_at: clock.now(),

@@ -29,9 +29,28 @@ pub enum Block {
     Citations {
         items: Vec<Citation>,
     },
+    /// Calls people by name: they are notified.
+    Call {
+        people: Vec<Called>,
+    },
     Buttons {
         items: Vec<Button>,
     },
+}
+
+/// Somebody a message calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Called {
+    /// Their id in the chat system that the message goes to; without one only the name is said.
+    pub identity: Option<String>,
+    pub name: String,
+}
+
+impl Called {
+    /// The name as it is shown where nobody can be notified.
+    pub fn at(&self) -> String {
+        format!("@{}", self.name.replace(['*', '_', '`', '[', ']', '<', '>'], ""))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +102,7 @@ impl Card {
                 Block::Citations { items } => {
                     parts.push((1..).zip(items).map(|(n, item)| citation_line(n, item)).collect::<Vec<_>>().join("\n"));
                 }
+                Block::Call { people } => parts.push(people.iter().map(Called::at).collect::<Vec<_>>().join(" ")),
                 Block::Buttons { .. } => {}
             }
         }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Dura
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{ActionId, JobId};
-pub use card::{Block, Button, ButtonStyle, Card, Form, FormField, FormFieldKind};
+pub use card::{Block, Button, ButtonStyle, Called, Card, Form, FormField, FormFieldKind};
 
 /// An event from a chat system, translated.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use crate::{
     app,
     config::server::{EmbeddingsKind, SlackTransport},
     jobs,
-    ops::{Core, people, sync, understand},
+    ops::{Core, people, requests, sync, understand},
     store, telemetry, web,
 };
 
@@ -114,6 +114,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
     loop {
         let done = async {
             sync::plan_syncs(&core).await?;
+            requests::clock::tick(&core).await?;
             refresh_groups(&core).await?;
             let mut tx = core.db.write().await?;
             let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);

@@ -83,6 +83,14 @@ impl Config {
         Some(person)
     }
 
+    /// The identity that a person has in a chat system: as the files say, or the one they are known by.
+    pub fn identity_of(&self, person: &str, chat: &str) -> Option<String> {
+        let own = self.members().filter(|member| member.id == person).find_map(|member| member.identity_in(chat));
+        own.map(str::to_owned).or_else(|| {
+            person.split_once(':').filter(|(system, _)| *system == chat).map(|(_, identity)| identity.to_owned())
+        })
+    }
+
     /// Teams that belong to groups of a chat system.
     pub fn teams_of_groups<'a>(&'a self, chat: &'a str, groups: &'a [String]) -> impl Iterator<Item = String> + 'a {
         self.platforms

@@ -4,7 +4,7 @@ use comrak::{Options, markdown_to_html};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    chat::{Block, Card, Form, FormFieldKind},
+    chat::{Block, Called, Card, Form, FormFieldKind},
     domain::answer::Citation,
     ops::cards,
     store::messages::Message,
@@ -85,6 +85,10 @@ fn block(block: &Block, viewer: &str, pages: &str, rated: Option<bool>) -> Json 
         Block::Citations { items } => {
             let items: Vec<Json> = (1..).zip(items).map(|(n, item)| citation(n, item, viewer, pages)).collect();
             json!({ "type": "citations", "items": items })
+        }
+        Block::Call { people } => {
+            let called: Vec<String> = people.iter().map(Called::at).collect();
+            json!({ "type": "text", "html": person_html(&called.join(" ")) })
         }
         Block::Buttons { items } => {
             let items: Vec<Json> = items

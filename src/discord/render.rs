@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     chat::{
-        Block, Button, ButtonStyle, Card,
+        Block, Button, ButtonStyle, Called, Card,
         markup::{self, Dialect},
     },
     domain::answer::Citation,
@@ -163,6 +163,15 @@ fn cited(markdown: &str, cite: usize) -> String {
     format!("{words}{}[{cite}]", if apart { "\n" } else { " " })
 }
 
+/// Discord takes no more ids of people to notify.
+const MAX_PINGS: usize = 100;
+
+/// Notifies a person, where the message allows it.
+fn mention(called: &Called) -> String {
+    let is_id = |id: &&String| id.parse::<u64>().is_ok();
+    called.identity.as_ref().filter(is_id).map_or_else(|| escape(&called.at()), |id| format!("<@{id}>"))
+}
+
 /// A card's blocks, rendered: words, or the lines of its citations.
 enum Piece {
     Words(String),
@@ -182,6 +191,10 @@ fn pieces(card: &Card) -> Vec<Piece> {
             Block::Citations { items } => {
                 out.push(Piece::Sources((1..).zip(items).map(|(n, item)| citation(n, item)).collect()));
             }
+            Block::Call { people } => {
+                let called: Vec<String> = people.iter().map(mention).collect();
+                out.push(Piece::Words(called.join(" ")));
+            }
             Block::Buttons { .. } => {}
         }
     }
@@ -194,8 +207,27 @@ fn joined(parts: impl IntoIterator<Item = String>) -> String {
 }
 
 /// A message: content, embeds, components, flags. `preface` is a line of Discord's Markdown that goes before it.
-/// It pings nobody.
+/// It pings nobody but those whom the card calls.
 pub fn message(card: &Card, preface: Option<&str>) -> Value {
+    let mut message = quiet(card, preface);
+    let called: Vec<&String> = card
+        .blocks
+        .iter()
+        .filter_map(|block| match block {
+            Block::Call { people } => Some(people),
+            _ => None,
+        })
+        .flatten()
+        .filter_map(|called| called.identity.as_ref().filter(|id| id.parse::<u64>().is_ok()))
+        .take(MAX_PINGS)
+        .collect();
+    if !called.is_empty() {
+        message["allowed_mentions"] = json!({ "parse": [], "users": called });
+    }
+    message
+}
+
+fn quiet(card: &Card, preface: Option<&str>) -> Value {
     let pieces = pieces(card);
     let all = pieces.iter().map(|piece| match piece {
         Piece::Words(words) => words.clone(),

@@ -32,7 +32,7 @@ pub struct Override {
 }
 
 /// Who is on duty, and for how long the answer holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Duty {
     /// Ids of people; empty when nobody is.
     pub people: Vec<String>,

@@ -6,6 +6,7 @@ pub mod catch_up;
 pub mod command;
 pub mod compose;
 pub mod deliver;
+pub mod duty;
 pub mod evaluate;
 pub mod furnish;
 pub mod intake;
@@ -52,6 +53,7 @@ pub struct Core {
     pub classifier: RwLock<Option<Arc<Classifier>>>,
     /// What routes the requests of each platform.
     pub routers: route::Routers,
+    pub duty: duty::DutyDesk,
     /// The chat systems that are on, by name.
     pub chats: BTreeMap<&'static str, Arc<dyn ChatSystem>>,
 }

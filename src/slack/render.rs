@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     chat::{
-        Block, ButtonStyle, Card, Form, FormField, FormFieldKind,
+        Block, ButtonStyle, Called, Card, Form, FormField, FormFieldKind,
         markup::{self, Dialect},
     },
     domain::answer::Citation,
@@ -62,6 +62,12 @@ pub fn fallback(card: &Card) -> String {
     markup::shorten(&mrkdwn(&card.to_markdown()), FALLBACK).0
 }
 
+/// Notifies a person; only the bot's own words may, so the id comes from the files or from Slack.
+fn mention(called: &Called) -> String {
+    let is_id = |id: &&String| id.starts_with(['U', 'W']) && id.chars().all(|c| c.is_ascii_alphanumeric());
+    called.identity.as_ref().filter(is_id).map_or_else(|| escape(&called.at()), |id| format!("<@{id}>"))
+}
+
 /// A card as blocks.
 pub fn blocks(card: &Card) -> Vec<Json> {
     let mut out = Vec::new();
@@ -78,6 +84,10 @@ pub fn blocks(card: &Card) -> Vec<Json> {
             Block::Note { markdown, warning } => {
                 let mark = if *warning { ":warning: " } else { "" };
                 out.push(context(&format!("{mark}{}", mrkdwn(markdown))));
+            }
+            Block::Call { people } => {
+                let called: Vec<String> = people.iter().map(mention).collect();
+                folded |= !sections(&mut out, &mut length, &called.join(" "));
             }
             Block::Citations { items } => {
                 let lines: Vec<String> = (1..).zip(items).map(|(n, item)| citation(n, item)).collect();

@@ -1,5 +1,7 @@
 //! Requests: opened from the conversation, worked on by people, kept in step on both sides.
 
+use std::time::Duration;
+
 use stationmaster::{
     chat::{Block, Card},
     domain::request::{Outcome, Priority, RootCause, State},
@@ -361,6 +363,155 @@ async fn what_asks_for_something_is_offered_a_request_and_an_emoji_calls_for_one
         let mut tx = world.core.db.read().await.unwrap();
         assert_eq!(store::requests::by_number(&mut tx, 2).await.unwrap().unwrap().title, "Printer");
         drop(tx);
+        world
+    })
+    .await;
+}
+
+/// Harbor with promises, two routes and a rota. Its hours are Monday to Friday, 9 to 17 in Berlin; the clock begins on a
+/// Tuesday at noon there.
+fn promising() -> Files {
+    let files = Files::harbor();
+    files.write(
+        "platforms/harbor/promises.yaml",
+        "escalate_to: [olga]\npromises:\n  high: { first: 1h, next: 2h, resolve: 8h }\n  normal: { first: 4h }\n\
+         remind_requester_after: 4h\nclose_after: 8h\n",
+    );
+    files.write(
+        "platforms/harbor/routes.yaml",
+        "default: desk\nroutes:\n  - id: desk\n    name: The desk\n    description: Everything else, lunch and printers.\n    \
+         channel: harbor-team\n    members: [sam]\n  - id: storage\n    name: Storage\n    description: >\n      Databases, \
+         backups, restores, buckets and volumes.\n    channel: storage-help\n    capabilities: [databases]\n    \
+         members: [sam, olga]\n    assign: on_duty\n  - id: vault\n    name: Vault\n    description: Access, \
+         permissions, secrets, leaked keys and security incidents.\n    channel: harbor-team\n    members: [olga]\n    \
+         restricted: true\nrules:\n  - when: { keywords: [leaked] }\n    route: vault\n",
+    );
+    files.write(
+        "platforms/harbor/rota.yaml",
+        "rotas:\n  - id: storage\n    timezone: Europe/Berlin\n    starts: 2026-05-04T09:00\n    every: 1w\n    \
+         people: [sam, olga]\n    routes: [storage]\n",
+    );
+    files
+}
+
+#[tokio::test]
+async fn a_promise_is_told_warned_of_and_escalated() {
+    on_both(promising, |world| async move {
+        let (request, _) = opened(&world, ASKED).await;
+        assert_eq!(request.route, "desk");
+        let own = card(&world, &request, ThreadRole::Requester).await;
+        assert!(own.text.contains("First response by 13:00 today (Europe/Berlin)"), "{}", own.text);
+        world.pass(Duration::from_mins(40)).await;
+        let before = said(&world, &request, ThreadRole::Triage).await.len();
+        world.pass(Duration::from_mins(10)).await;
+        let warned = last(&world, &request, ThreadRole::Triage).await;
+        assert!(warned.text.contains("first response is promised by"), "{}", warned.text);
+        world.pass(Duration::from_mins(1)).await;
+        assert_eq!(said(&world, &request, ThreadRole::Triage).await.len(), before + 1, "warned once");
+        world.pass(Duration::from_mins(15)).await;
+        let broken = last(&world, &request, ThreadRole::Triage).await;
+        assert!(broken.text.contains("promise is broken") && broken.text.contains("@Olga Owner"), "{}", broken.text);
+
+        // While the requester is waited for, the clock stands still; they are reminded, and in the end it is closed.
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        world.fill("sam", &triage, "Need info", &[("text", "Which node?")]).await.unwrap();
+        let own = card(&world, &request, ThreadRole::Requester).await;
+        assert!(own.text.contains("the clock stands still"), "{}", own.text);
+        for _ in 0..2 {
+            let before = said(&world, &request, ThreadRole::Requester).await.len();
+            world.pass(Duration::from_hours(25)).await;
+            assert_eq!(said(&world, &request, ThreadRole::Requester).await.len(), before + 1, "one reminder");
+        }
+        world.pass(Duration::from_hours(72)).await;
+        let closed = now(&world, &request).await;
+        assert_eq!((closed.state, closed.outcome), (State::Closed, None));
+        let way_back = last(&world, &request, ThreadRole::Requester).await;
+        world.fill("dev", &way_back, "Not solved", &[("text", "It was node five.")]).await.unwrap();
+        assert_eq!(now(&world, &request).await.state, State::Assigned);
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_nobody_disputes_is_closed_but_is_no_success() {
+    on_both(promising, |world| async move {
+        let (request, _) = opened(&world, ASKED).await;
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        world
+            .fill("sam", &triage, "Resolve", &[("cause", "third_party"), ("text", "The vendor fixed it.")])
+            .await
+            .unwrap();
+        world.pass(Duration::from_hours(4)).await;
+        assert_eq!(now(&world, &request).await.state, State::Resolved);
+        world.pass(Duration::from_hours(48)).await;
+        let closed = now(&world, &request).await;
+        assert_eq!((closed.state, closed.outcome, closed.next_check_at), (State::Closed, None, None));
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_goes_to_those_who_own_it_and_learns_from_being_sent_on() {
+    on_both(promising, |world| async move {
+        let asked =
+            world.say("dev", "everything", "@stationmaster who can restore the volume of the tram stop service?").await;
+        let reply = world.reply_to(asked).await;
+        world.fill("dev", &reply, "Get a person", &[("capability", "databases")]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        let request = store::requests::of_message(&mut tx, asked).await.unwrap().remove(0);
+        drop(tx);
+        assert_eq!((request.route.as_str(), request.routed_by.id()), ("storage", "owner"));
+        assert_eq!((request.state, request.assignee.as_deref()), (State::Assigned, Some("olga")), "on duty this week");
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        assert_eq!(triage.place.channel, "storage-help");
+        assert!(triage.text.contains("which Storage looks after"), "{}", triage.text);
+
+        world.fill("sam", &triage, "Route", &[("route", "desk")]).await.unwrap();
+        let moved = now(&world, &request).await;
+        assert_eq!((moved.route.as_str(), moved.state, moved.assignee), ("desk", State::Open, None));
+        let old = world.message(triage.id).await;
+        assert!(old.text.contains("It is with **The desk** now") && labels(&old).is_empty(), "{}", old.text);
+        let new = card(&world, &request, ThreadRole::Triage).await;
+        assert_eq!(new.place.channel, "harbor-team");
+        write(&world, "sam", &request, ThreadRole::Triage, "We look at it here.").await;
+        assert!(last(&world, &request, ThreadRole::Requester).await.text.contains("look at it here"));
+        let mut tx = world.core.db.read().await.unwrap();
+        let taught = store::requests::examples(&mut tx, "harbor", 10).await.unwrap();
+        assert_eq!(taught[0].route, "desk");
+        drop(tx);
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_private_stays_between_the_requester_and_the_people_of_the_route() {
+    on_both(promising, |world| async move {
+        let asked =
+            world.say("dev", "everything", "@stationmaster I think my deploy key was leaked, who can help?").await;
+        let reply = world.reply_to(asked).await;
+        world.fill("dev", &reply, "Get a person", &[]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        let request = store::requests::of_message(&mut tx, asked).await.unwrap().remove(0);
+        drop(tx);
+        assert!(request.private && request.route == "vault", "{request:?}");
+        let own = card(&world, &request, ThreadRole::Requester).await;
+        assert_eq!(own.place.channel, "dm:dev", "the conversation goes on in a direct message");
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        let outsider = world.press("sam", &triage, "Claim", &[]).await.unwrap_err();
+        assert!(refusal(outsider).starts_with("Only the people of Vault"));
+        world.press("olga", &triage, "Claim", &[]).await.unwrap();
+        let reply = write(&world, "dev", &request, ThreadRole::Requester, "It was in a gist.").await;
+        assert_eq!(reply.place.channel, "dm:dev");
+        assert!(last(&world, &request, ThreadRole::Triage).await.text.contains("in a gist"));
+        // Nobody else learns that there is such a request, whatever they ask.
+        let same =
+            world.say("dot", "everything", "@stationmaster I think my deploy key was leaked, who can help?").await;
+        let reply = world.reply_to(same).await;
+        world.fill("dot", &reply, "Get a person", &[]).await.unwrap();
+        assert!(world.replies(same, "dot").await.iter().all(|reply| !reply.text.contains("#1")));
         world
     })
     .await;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{Core, Failure, UserError, show};
 use crate::{
-    clock::Timestamp,
-    config::Platform,
+    config::{Assign, Platform},
     domain::{
         ids::MessageId,
         people::{Person, Role},
+        rota,
     },
     llm::RoutedExample,
     ops::{
@@ -101,16 +101,6 @@ pub(super) fn people(platform: &Platform, route: &str) -> Vec<(String, String)> 
     first.into_iter().take(MOST_CHOICES).map(|member| (member.id.clone(), member.name.clone())).collect()
 }
 
-/// When the clock has something to do with the request.
-pub(super) async fn next_check(_core: &Core, _tx: &mut Tx, _request: &Request) -> Result<Option<Timestamp>, Failure> {
-    Ok(None)
-}
-
-/// What is promised to whoever asks, in words.
-pub(super) async fn promise_words(_core: &Core, _tx: &mut Tx, _request: &Request) -> Result<Option<String>, Failure> {
-    Ok(None)
-}
-
 /// Where a new request belongs.
 pub(super) async fn route(
     core: &Core,
@@ -154,14 +144,50 @@ async fn guess(core: &Core, platform: &Platform, title: &str, words: &str) -> an
     route::guess(&core.knowledge, &router, title, words).await
 }
 
-/// Who gets a new request of a route without being asked, and why.
+/// Who gets a new request of a route without being asked, and why. What a duty service says is looked up before.
 pub(super) async fn first_assignee(
-    _core: &Core,
-    _tx: &mut Tx,
-    _platform: &Platform,
-    _request: &Request,
+    core: &Core,
+    tx: &mut Tx,
+    platform: &Platform,
+    request: &Request,
+    on_duty: &[String],
 ) -> Result<Option<(String, String)>, Failure> {
-    Ok(None)
+    let Some(route) = platform.routes.get(&request.route) else { return Ok(None) };
+    let now = core.clock.now();
+    let absences = &platform.absences;
+    Ok(match route.assign {
+        Assign::Nobody => None,
+        Assign::OnDuty => on_duty
+            .iter()
+            .find(|person| !rota::is_absent(absences, person, now))
+            .map(|person| (person.clone(), "on duty".to_owned())),
+        Assign::RoundRobin => {
+            let last = store::requests::last_assignee(tx, &platform.id, &route.id).await?;
+            rota::round_robin(&route.members, last.as_deref(), absences, now)
+                .map(|person| (person.to_owned(), "next in turn".to_owned()))
+        }
+        Assign::LeastLoaded => {
+            let load = store::requests::load_of_people(tx, &platform.id).await?;
+            let load = load.into_iter().map(|(person, n)| (person, usize::try_from(n).unwrap_or(0))).collect();
+            rota::least_loaded(&route.members, &load, absences, now)
+                .map(|person| (person.to_owned(), "has the least to do".to_owned()))
+        }
+    })
+}
+
+/// Who is on duty for a route now: ids of people, from the files or from the service that keeps the rota. When the
+/// service does not answer, what it said last stands in for as long as it can be right.
+pub(super) async fn on_duty(core: &Core, platform: &Platform, route: &str) -> Vec<String> {
+    let now = core.clock.now();
+    let mut people: Vec<String> = Vec::new();
+    for rota in platform.rotas.iter().filter(|rota| rota.covers(route)) {
+        for person in core.duty.now(platform, rota, now).await.people {
+            if !people.contains(&person) {
+                people.push(person);
+            }
+        }
+    }
+    people
 }
 
 /// Shows a request that was sent elsewhere in the channel of its new route; what was said stays where it was said.

@@ -1,5 +1,7 @@
 //! Requests: opened from a conversation, routed to the people who can help, worked on in their thread, kept to a promise.
 
+mod approvals;
+pub mod clock;
 mod desk;
 pub(super) mod incidents;
 pub(super) mod list;
@@ -118,7 +120,7 @@ async fn keep(
 ) -> Result<Request, Failure> {
     request.changed_at = core.clock.now();
     note(core, tx, request.id, by, &entry).await?;
-    request.next_check_at = desk::next_check(core, tx, &request).await?;
+    request.next_check_at = clock::upcoming(core, tx, &request).await?;
     if !store::requests::update(tx, &request).await? {
         return Err(
             UserError::new("Somebody changed this request at the same moment.", "Look at it and try again.").into()

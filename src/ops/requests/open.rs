@@ -301,12 +301,22 @@ async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
         true => direct_place(core, &message).await?,
         false => None,
     };
+    let on_duty = desk::on_duty(core, &platform, &routing.route).await;
     let mut tx = core.db.write().await?;
     let held = store::drafts::hold(&mut tx, id).await?;
     let Some(draft) = held.filter(|draft| draft.state == DraftState::Sent) else { return Ok(()) };
     if similar.is_empty() {
-        let opening =
-            Opening { draft: &draft, message: &message, person: &person, routing, title, words, private, direct };
+        let opening = Opening {
+            draft: &draft,
+            message: &message,
+            person: &person,
+            routing,
+            title,
+            words,
+            private,
+            direct,
+            on_duty,
+        };
         open(core, &mut tx, &platform, opening).await?;
     } else {
         hold_back(core, &mut tx, &platform, &draft, &message, &similar).await?;
@@ -362,10 +372,12 @@ struct Opening<'a> {
     private: bool,
     /// Where the conversation goes on, when it does not go on where it began.
     direct: Option<Place>,
+    /// Who is on duty for the route.
+    on_duty: Vec<String>,
 }
 
 async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_>) -> Result<(), Failure> {
-    let Opening { draft, message, person, routing, title, words, private, direct } = opening;
+    let Opening { draft, message, person, routing, title, words, private, direct, on_duty } = opening;
     let now = core.clock.now();
     let request = Request {
         question: draft.question,
@@ -385,7 +397,7 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
     tracing::info!(request.id = %request.id, request.number, request.route = request.route, "Request #{} opened.", request.number);
     show_to_requester(core, tx, &request, message, direct).await?;
     show_to_route(core, tx, platform, &request, message).await?;
-    hand_out(core, tx, platform, request).await
+    hand_out(core, tx, platform, request, &on_duty).await
 }
 
 /// A request as it is before anybody has looked at it.
@@ -491,15 +503,21 @@ async fn show_to_route(
 }
 
 /// Gives the request to whoever the route's assignment names, and keeps when the clock has to look at it.
-async fn hand_out(core: &Core, tx: &mut Tx, platform: &Platform, request: Request) -> Result<(), Failure> {
-    match desk::first_assignee(core, tx, platform, &request).await? {
+async fn hand_out(
+    core: &Core,
+    tx: &mut Tx,
+    platform: &Platform,
+    request: Request,
+    on_duty: &[String],
+) -> Result<(), Failure> {
+    match desk::first_assignee(core, tx, platform, &request, on_duty).await? {
         Some((person, why)) => {
             let after = Request { state: State::Assigned, assignee: Some(person.clone()), ..request };
             let entry = Entry::of("assigned").text(why).detail(json!({ "to": person }));
             keep(core, tx, after, None, entry).await?;
         }
         None => {
-            let next_check_at = desk::next_check(core, tx, &request).await?;
+            let next_check_at = super::clock::upcoming(core, tx, &request).await?;
             let after = Request { next_check_at, ..request };
             store::requests::update(tx, &after).await?;
             super::redraw(core, tx, &Request { version: after.version + 1, ..after }).await?;
@@ -554,7 +572,8 @@ pub(super) async fn split_off(
     store::requests::add_thread(tx, &thread).await?;
     show_to_route(core, tx, platform, &request, &root).await?;
     let number = request.number;
-    hand_out(core, tx, platform, request.clone()).await?;
+    // Whoever split it off looks at it first.
+    hand_out(core, tx, platform, request.clone(), &[]).await?;
     tracing::info!(request.id = %request.id, request.number = number, "Request #{number} was split off.");
     Ok(request)
 }

@@ -1,6 +1,6 @@
 //! Cards and forms of requests.
 
-use super::{Core, Failure, desk, name_of};
+use super::{Core, Failure, clock, desk, name_of};
 use crate::{
     chat::{Block, Button, ButtonStyle, Card, Form, FormField, FormFieldKind},
     clock::Timestamp,
@@ -204,7 +204,7 @@ pub(super) async fn requester(core: &Core, tx: &mut Tx, request: &Request) -> Re
         state_words(request.state, worker.as_deref()),
     ))];
     if request.state.is_active()
-        && let Some(promise) = desk::promise_words(core, tx, request).await?
+        && let Some(promise) = clock::promise_words(core, tx, request).await?
     {
         blocks.push(note(promise));
     }
@@ -244,7 +244,7 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
     }
     blocks.push(text(line));
     if request.state.is_active()
-        && let Some(promise) = desk::promise_words(core, tx, request).await?
+        && let Some(promise) = clock::promise_words(core, tx, request).await?
     {
         blocks.push(note(promise));
     }
@@ -467,6 +467,11 @@ pub(super) fn carried(name: &str, words: &str) -> Card {
 /// Stands where a request was worked on before it was sent elsewhere.
 pub(super) fn moved_on(request: &Request, route: &str, channel: &str) -> Card {
     Card::text(format!("{}\nIt is with **{}** now, in #{channel}.", headline(request), escape(route)))
+}
+
+/// A request that nobody spoke of any more.
+pub(super) fn closed(request: &Request, words: &str, unsolved: ActionId) -> Card {
+    told(request, words).with(Block::Buttons { items: vec![button(unsolved, "Not solved")] })
 }
 
 /// A known issue in a sentence, with what was said of it last.

@@ -227,6 +227,13 @@ impl World {
         jobs::drain(&self.core).await.expect("jobs can be read");
     }
 
+    /// Time passes, and what is due is done.
+    pub async fn pass(&self, time: std::time::Duration) {
+        self.clock.advance(time);
+        stationmaster::ops::requests::clock::tick(&self.core).await.expect("what is due can be done");
+        self.drain().await;
+    }
+
     pub fn key(&self) -> String {
         format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed))
     }
