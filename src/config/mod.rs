@@ -3,8 +3,10 @@
 pub mod answers;
 pub mod catalog;
 pub mod diagnostics;
+pub mod document;
 pub mod platform;
 pub mod server;
+pub mod services;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -9,8 +9,12 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::{CuratedAnswer, Diagnostics, answers, catalog, diagnostics::parse_yaml};
-use crate::domain::{audience::Audience, message::ChannelMode, people::Role};
+use super::{
+    CuratedAnswer, Diagnostics, answers, catalog,
+    diagnostics::parse_yaml,
+    services::{self, Backstage},
+};
+use crate::domain::{audience::Audience, message::ChannelMode, people::Role, service::Service};
 
 /// A named internal product, validated: every reference in it points at something.
 #[derive(Debug, Clone)]
@@ -31,6 +35,10 @@ pub struct Platform {
     pub teams: Vec<Team>,
     pub sources: Vec<Source>,
     pub answers: Vec<CuratedAnswer>,
+    /// What can be asked for by a form.
+    pub services: Vec<Service>,
+    /// Does what its templates describe, where there is one.
+    pub backstage: Option<Backstage>,
     /// Questions offered to somebody who does not know what to ask.
     pub examples: Vec<String>,
 }
@@ -38,6 +46,10 @@ pub struct Platform {
 impl Platform {
     pub fn owner_name(&self) -> &str {
         self.people.iter().find(|member| member.id == self.owner).map_or(&self.owner, |member| &member.name)
+    }
+
+    pub fn service(&self, id: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.id == id)
     }
 
     pub fn source(&self, id: &str) -> Option<&Source> {
@@ -187,6 +199,7 @@ struct PlatformFile {
     #[serde(default)]
     catalog: Vec<PathBuf>,
     sources: Vec<SourceFile>,
+    backstage: Option<Backstage>,
     #[serde(default)]
     examples: Vec<String>,
 }
@@ -344,7 +357,8 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
             );
         }
     }
-    Some(Platform { answers, ..platform })
+    let services = services::load(&folder.join("catalog"), &platform, findings);
+    Some(Platform { answers, services, ..platform })
 }
 
 struct Checker<'a> {
@@ -371,6 +385,7 @@ impl Checker<'_> {
             teams,
             catalog,
             sources,
+            backstage,
             examples,
         } = file;
         if name.value.trim().is_empty() {
@@ -460,6 +475,8 @@ impl Checker<'_> {
             teams,
             sources,
             answers: Vec::new(),
+            services: Vec::new(),
+            backstage,
             examples,
         }
     }

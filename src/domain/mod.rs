@@ -9,3 +9,4 @@ pub mod passage;
 pub mod people;
 pub mod redact;
 pub mod request;
+pub mod service;
