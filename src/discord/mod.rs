@@ -325,8 +325,11 @@ impl Platform for Discord {
             edits: true,
             max_text: 2000,
             max_buttons: 25,
-            max_form_fields: 5,
-            form_choices: false,
+            max_form_fields: forms::MAX_INPUTS,
+            max_form_options: forms::MAX_OPTIONS,
+            form_numbers: false,
+            form_dates: false,
+            form_people: true,
             history: true,
         }
     }

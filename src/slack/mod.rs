@@ -323,8 +323,11 @@ impl Platform for Slack {
             edits: true,
             max_text: 11_000,
             max_buttons: 25,
-            max_form_fields: 100,
-            form_choices: true,
+            max_form_fields: render::MAX_FIELDS,
+            max_form_options: render::MENU,
+            form_numbers: true,
+            form_dates: true,
+            form_people: true,
             history: true,
         }
     }

@@ -180,7 +180,7 @@ fn unknown(text: &str, options: &[Pick]) -> String {
 }
 
 /// The first few of many, for a sentence.
-fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
+pub fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 12;
     let more = items.len().saturating_sub(SHOWN);
     let shown: Vec<String> = items.take(SHOWN).collect();
