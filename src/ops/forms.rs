@@ -169,7 +169,8 @@ pub fn fallbacks(schema: &FormSchema, shown: Shown<'_>) -> Vec<Fallback> {
 fn form_field(field: &Field, typed: &Typed, values: &Map<String, Value>, shown: Shown<'_>) -> FormField {
     let Look { kind, hint, max_length, instead: _ } = look(&field.kind, shown);
     let help: Vec<&str> = field.help.as_deref().into_iter().chain(hint.as_deref()).collect();
-    let value = typed.get(&field.id).cloned().or_else(|| field.default.as_ref().map(as_typed));
+    let preset = || field.default.as_ref().map(|default| name_of(&field.kind, as_typed(default)));
+    let value = typed.get(&field.id).cloned().or_else(preset);
     FormField {
         id: field.id.clone(),
         label: field.label.clone(),
@@ -179,6 +180,16 @@ fn form_field(field: &Field, typed: &Typed, values: &Map<String, Value>, shown: 
         max_length,
         help: (!help.is_empty()).then(|| help.join(" ")),
         value: value.filter(|value| !value.is_empty()),
+    }
+}
+
+/// People and teams by their name alone, as they are offered: `checkout` of `group:default/checkout`.
+fn name_of(kind: &FieldKind, value: String) -> String {
+    match kind {
+        FieldKind::Person { .. } | FieldKind::Team { .. } => {
+            value.rsplit(['/', ':']).next().map(str::to_owned).unwrap_or(value)
+        }
+        _ => value,
     }
 }
 

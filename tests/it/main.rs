@@ -13,6 +13,7 @@ mod discord;
 mod knowledge;
 mod people;
 mod safety;
+mod services;
 mod slack;
 mod store;
 mod support;
