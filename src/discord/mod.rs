@@ -3,7 +3,7 @@
 pub mod client;
 pub mod commands;
 pub mod decode;
-pub pub mod forms;
+pub mod forms;
 pub mod interactions;
 pub mod known;
 pub mod listen;

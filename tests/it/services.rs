@@ -96,7 +96,7 @@ fn pages_hold_what_the_chat_system_takes() {
         "postgres",
         discord::CAPABILITIES,
         &[("size", "db.medium")],
-        &[&["service", "name", "version", "size", "extensions"], &["needed_by", "reason"]],
+        &[&["service", "name", "version", "size", "extensions"], &["reason", "needed_by"]],
     );
     check_pages(
         "courier-topic-rate",
