@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    chat::{Platform, Webhook},
+    chat::{Capabilities, Platform, Webhook},
     clock::{SharedClock, SystemClock},
     config::{Config, Diagnostics, server::SlackTransport},
     console::{self, Console},
@@ -123,6 +123,11 @@ pub async fn assemble(
         }
     }
     Ok((core, adapters))
+}
+
+/// What forms can hold on the chat systems besides the console, by their names.
+pub const fn form_capabilities() -> [(&'static str, Capabilities); 2] {
+    [(slack::NAME, slack::CAPABILITIES), (discord::NAME, discord::CAPABILITIES)]
 }
 
 /// The Slack app that this configuration needs.

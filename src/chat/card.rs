@@ -151,7 +151,7 @@ pub struct FormField {
     /// In characters.
     pub max_length: usize,
     pub help: Option<String>,
-    /// What it is filled with to begin with.
+    /// What it is filled with to begin with: for several choices one on each line, for a flag `true`.
     pub value: Option<String>,
 }
 
@@ -162,6 +162,20 @@ pub enum FormFieldKind {
     Choice {
         options: Vec<(String, String)>,
     },
+    /// Any of the options, at most `max`. What was chosen comes back with one value on each line.
+    Many {
+        options: Vec<(String, String)>,
+        max: usize,
+    },
+    /// Yes or no: comes back as `true`, or empty.
+    Flag,
+    Number {
+        integer: bool,
+    },
+    /// Comes back as `2027-01-31`.
+    Date,
+    /// Somebody of the chat system: comes back as their identity there.
+    Person,
     Paragraph,
     Line,
 }

@@ -268,8 +268,14 @@ pub struct Capabilities {
     pub max_buttons: usize,
     /// Most fields of one form; longer forms are cut into pages.
     pub max_form_fields: usize,
-    /// Forms can offer a choice.
-    pub form_choices: bool,
+    /// Most options of one choice in a form; 0 where forms hold nothing but text.
+    pub max_form_options: usize,
+    /// Forms have a field for a number.
+    pub form_numbers: bool,
+    /// Forms have a field for a day.
+    pub form_dates: bool,
+    /// Forms have a field to pick a person of the chat system.
+    pub form_people: bool,
     /// Earlier messages of a channel can be read.
     pub history: bool,
 }

@@ -6,14 +6,17 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    app::Adapters,
+    app::{self, Adapters},
     chat::Finding,
     clock::{Clock as _, SystemClock},
-    config::{Config, Diagnostics, RotaKeeper, Server},
+    config::{Config, Diagnostics, Platform, RotaKeeper, Server},
     duty::DutyServices,
     knowledge::sources::{self, Limits},
     llm,
-    ops::understand,
+    ops::{
+        forms::{self, Directory, Fallback, Shown},
+        understand,
+    },
     outside::{http::Http, tracker::Tracker},
     store::Db,
 };
@@ -53,7 +56,9 @@ pub async fn run(config: Option<PathBuf>, check: Check) -> anyhow::Result<ExitCo
                 Err(text) => json!({ "what": probe.what, "ok": false, "detail": text }),
             })
             .collect();
-        super::out!("{}", json!({ "ok": !failed, "findings": findings.findings, "probes": probes }));
+        let forms: Vec<String> =
+            config.iter().flat_map(|config| &config.platforms).flat_map(|platform| form_lines(platform)).collect();
+        super::out!("{}", json!({ "ok": !failed, "findings": findings.findings, "probes": probes, "forms": forms }));
     } else {
         report(&findings, &probes, config.as_ref());
     }
@@ -73,16 +78,36 @@ fn report(findings: &Diagnostics, probes: &[Probe], config: Option<&Config>) {
     if let Some(config) = config {
         for platform in &config.platforms {
             super::out!(
-                "{}: {} channels, {} people, {} capabilities, {} sources, {} curated answers",
+                "{}: {} channels, {} people, {} capabilities, {} sources, {} curated answers, {} services",
                 platform.name,
                 platform.channels.len(),
                 platform.people.len(),
                 platform.capabilities.len(),
                 platform.sources.len(),
-                platform.answers.len()
+                platform.answers.len(),
+                platform.services.len()
             );
+            for line in form_lines(platform) {
+                super::out!("{line}");
+            }
         }
     }
+}
+
+/// For each service what the chat systems show in another way than it is meant.
+fn form_lines(platform: &Platform) -> Vec<String> {
+    let directory = Directory::of(platform);
+    let mut lines = Vec::new();
+    for service in &platform.services {
+        lines.push(format!("  {} ({}): {} fields", service.name, service.id, service.form.fields().count()));
+        for (chat, capabilities) in app::form_capabilities() {
+            let shown = Shown { capabilities, directory: &directory };
+            for Fallback { field, instead } in forms::fallbacks(&service.form, shown) {
+                lines.push(format!("    {chat} shows {field} as {instead}"));
+            }
+        }
+    }
+    lines
 }
 
 async fn probe(config: &Config) -> Vec<Probe> {

@@ -3,12 +3,14 @@
 pub mod answers;
 pub mod catalog;
 pub mod diagnostics;
+pub mod document;
 pub mod hours;
 pub mod platform;
 pub mod promises;
 pub mod rota;
 pub mod routes;
 pub mod server;
+pub mod services;
 pub mod team_api;
 
 use std::{path::PathBuf, sync::Arc};

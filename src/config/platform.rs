@@ -18,8 +18,9 @@ use super::{
     promises::{self, Known, Promises},
     rota::{self, Rota},
     routes,
+    services::{self, Backstage},
 };
-use crate::domain::{audience::Audience, message::ChannelMode, people::Role, rota::Absence};
+use crate::domain::{audience::Audience, message::ChannelMode, people::Role, rota::Absence, service::Service};
 
 /// A named internal product, validated: every reference in it points at something.
 #[derive(Debug, Clone)]
@@ -44,6 +45,10 @@ pub struct Platform {
     pub promises: Option<Promises>,
     pub rotas: Vec<Rota>,
     pub absences: Vec<Absence>,
+    /// What can be asked for by a form.
+    pub services: Vec<Service>,
+    /// Does what its templates describe, where there is one.
+    pub backstage: Option<Backstage>,
     /// Questions offered to somebody who does not know what to ask.
     pub examples: Vec<String>,
     /// Where requests go.
@@ -55,6 +60,10 @@ pub struct Platform {
 impl Platform {
     pub fn owner_name(&self) -> &str {
         self.people.iter().find(|member| member.id == self.owner).map_or(&self.owner, |member| &member.name)
+    }
+
+    pub fn service(&self, id: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.id == id)
     }
 
     pub fn source(&self, id: &str) -> Option<&Source> {
@@ -210,6 +219,7 @@ struct PlatformFile {
     #[serde(default)]
     catalog: Vec<PathBuf>,
     sources: Vec<SourceFile>,
+    backstage: Option<Backstage>,
     #[serde(default)]
     examples: Vec<String>,
     tracker: Option<Spanned<TrackerFile>>,
@@ -395,7 +405,9 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
     let known = Known { people: &platform.people, routes: Some(&ids), hours: platform.hours.as_ref() };
     let promises = promises::load(folder, &known, findings);
     let rota::Rotas { rotas, absences } = rota::load(folder, &known, findings);
-    Some(Platform { answers, routes, promises, rotas, absences, ..platform })
+    let platform = Platform { routes, ..platform };
+    let services = services::load(&folder.join("catalog"), &platform, findings);
+    Some(Platform { answers, promises, rotas, absences, services, ..platform })
 }
 
 /// Letters, digits and what GitHub allows in names besides them.
@@ -428,6 +440,7 @@ impl Checker<'_> {
             teams,
             catalog,
             sources,
+            backstage,
             examples,
             tracker,
         } = file;
@@ -518,6 +531,8 @@ impl Checker<'_> {
             promises: None,
             rotas: Vec::new(),
             absences: Vec::new(),
+            services: Vec::new(),
+            backstage,
             examples,
             routes: Routes::default(),
             tracker,

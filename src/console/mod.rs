@@ -35,7 +35,10 @@ impl Platform for Console {
             max_text: 40_000,
             max_buttons: 10,
             max_form_fields: 20,
-            form_choices: true,
+            max_form_options: 500,
+            form_numbers: true,
+            form_dates: true,
+            form_people: false,
             history: false,
         }
     }

@@ -10,6 +10,9 @@ use crate::{
     store::messages::Message,
 };
 
+/// More options than this make a menu instead of radio buttons.
+const RADIO_BUTTONS: usize = 8;
+
 /// Options that let no HTML of the text through and drop dangerous links.
 fn options() -> Options<'static> {
     let mut options = Options::default();
@@ -120,6 +123,10 @@ fn citation(n: usize, citation: &Citation, viewer: &str, pages: &str) -> Json {
     json!({ "n": n, "title": title, "path": headings, "url": url, "note": age })
 }
 
+fn offered(options: &[(String, String)]) -> Vec<Json> {
+    options.iter().map(|(value, label)| json!({ "value": value, "label": label })).collect()
+}
+
 /// A form as the browser shows it.
 pub fn form(form: &Form) -> Json {
     let fields: Vec<Json> = form
@@ -127,10 +134,16 @@ pub fn form(form: &Form) -> Json {
         .iter()
         .map(|field| {
             let (kind, options) = match &field.kind {
-                FormFieldKind::Choice { options } => {
-                    ("radio", options.iter().map(|(value, label)| json!({ "value": value, "label": label })).collect())
-                }
+                FormFieldKind::Choice { options } if options.len() > RADIO_BUTTONS => ("select", offered(options)),
+                FormFieldKind::Choice { options } => ("radio", offered(options)),
+                FormFieldKind::Many { options, max: _ } => ("checkboxes", offered(options)),
+                FormFieldKind::Flag => ("flag", Vec::new()),
+                FormFieldKind::Number { integer: true } => ("integer", Vec::new()),
+                FormFieldKind::Number { integer: false } => ("number", Vec::new()),
+                FormFieldKind::Date => ("date", Vec::new()),
                 FormFieldKind::Paragraph => ("textarea", Vec::new()),
+                // The console knows nobody that the files do not: people are offered as a choice.
+                FormFieldKind::Person => ("text", Vec::new()),
                 FormFieldKind::Line => ("text", Vec::new()),
             };
             json!({

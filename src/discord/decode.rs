@@ -294,14 +294,21 @@ fn pointed(message: &Value, id: &str, known: &Known) -> Pointed {
     }
 }
 
-/// What somebody filled into a modal, by the fields' ids.
+/// What somebody filled into a modal, by the fields' ids; of several choices one on each line, of a checkbox `true`.
 pub fn filled(event: &Value) -> BTreeMap<String, String> {
     let rows = each(&event["data"]["components"]);
     let inputs =
         rows.flat_map(|row| each(&row["components"]).chain(row["component"].is_object().then(|| &row["component"])));
-    inputs
-        .filter_map(|input| Some((text(input, "custom_id")?.to_owned(), input["value"].as_str()?.to_owned())))
-        .collect()
+    inputs.filter_map(|input| Some((text(input, "custom_id")?.to_owned(), value_of(input)?))).collect()
+}
+
+fn value_of(input: &Value) -> Option<String> {
+    match (&input["value"], &input["values"]) {
+        (Value::String(words), _) => Some(words.clone()),
+        (Value::Bool(ticked), _) => Some(if *ticked { "true".to_owned() } else { String::new() }),
+        (_, Value::Array(chosen)) => Some(chosen.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Uses of commands, buttons, selects and modals, each answered in time.
+//! Uses of commands, buttons and modals, each answered in time.
 //!
 //! Discord waits three seconds for the first answer, and fifteen minutes for the rest. What a person did is stored first;
 //! when that takes long, Discord is told to wait and the answer comes by an edit.
@@ -21,7 +21,7 @@ use crate::{
     chat::{Author, Card, Form, Press},
     domain::ids::ActionId,
     ops::{
-        Core, Failure,
+        Core, Failure, FormErrors,
         act::{self, Response},
         command,
     },
@@ -164,14 +164,18 @@ enum Outcome {
     Form(Form),
     Follows,
     Nothing,
-    /// The form can be mended and sent again.
-    Mistake(String),
+    /// The form can be mended and sent again: words, and the fields they are about.
+    Mistake(String, Vec<String>),
 }
 
 fn outcome_of(core: &Core, result: Result<Response, Failure>) -> Outcome {
     let Response { notice, card, form, follows } = match result {
         Ok(response) => response,
-        Err(Failure::User(problem)) => return Outcome::Mistake(format!("{} {}", problem.message, problem.next)),
+        Err(Failure::User(problem)) => return Outcome::Mistake(problem.to_string(), Vec::new()),
+        Err(Failure::Form(FormErrors(errors))) => {
+            let words = errors.values().cloned().collect::<Vec<_>>().join("\n");
+            return Outcome::Mistake(words, errors.into_keys().collect());
+        }
         Err(Failure::Internal(problem)) => {
             let incident = core.clock.new_uuid();
             error!(incident.id = %incident, error = format!("{problem:#}"), "A command or button failed.");
@@ -194,7 +198,7 @@ fn outcome_of(core: &Core, result: Result<Response, Failure>) -> Outcome {
 async fn first(discord: &Discord, seen: &Seen<'_>, used: Used, outcome: Outcome) -> Result<(), CallError> {
     match outcome {
         Outcome::Message(message) => say(discord, seen, used, message).await,
-        Outcome::Mistake(words) => say(discord, seen, used, mistake(discord, seen, used, &words)).await,
+        Outcome::Mistake(words, fields) => say(discord, seen, used, mistake(discord, seen, &words, &fields)).await,
         Outcome::Form(form) => open(discord, seen, used, form).await,
         Outcome::Follows => call_back(discord, seen, used.wait(), &deferral(used)).await,
         Outcome::Nothing if used == Used::Beside => call_back(discord, seen, kind::LATER, &Value::Null).await,
@@ -206,7 +210,7 @@ async fn first(discord: &Discord, seen: &Seen<'_>, used: Used, outcome: Outcome)
 async fn later(discord: &Discord, seen: &Seen<'_>, used: Used, outcome: Outcome) -> Result<(), CallError> {
     let message = match outcome {
         Outcome::Message(message) => message,
-        Outcome::Mistake(words) => mistake(discord, seen, used, &words),
+        Outcome::Mistake(words, fields) => mistake(discord, seen, &words, &fields),
         Outcome::Form(form) => door_to(discord, seen, form),
         Outcome::Nothing if used != Used::Beside => render::notice(NOTHING),
         Outcome::Follows | Outcome::Nothing => return Ok(()),
@@ -266,10 +270,9 @@ fn keep(discord: &Discord, seen: &Seen<'_>, form: Form) -> Draft {
     draft
 }
 
-/// Opens a form: what there is to choose in a message, what there is to type in a modal. A modal cannot answer a modal.
+/// Opens a form. A modal cannot answer a modal: a button leads to it then.
 async fn open(discord: &Discord, seen: &Seen<'_>, used: Used, form: Form) -> Result<(), CallError> {
-    let after_modal = seen.event["type"] == 5;
-    if after_modal || !forms::choices(&form).is_empty() {
+    if seen.event["type"] == 5 {
         let message = door_to(discord, seen, form);
         return say(discord, seen, used, message).await;
     }
@@ -282,28 +285,31 @@ async fn open(discord: &Discord, seen: &Seen<'_>, used: Used, form: Form) -> Res
 fn door_to(discord: &Discord, seen: &Seen<'_>, form: Form) -> Value {
     let draft = keep(discord, seen, form);
     let form = &draft.form;
-    if forms::choices(form).is_empty() {
-        return forms::door(&format!("**{}**", form.title), form.action, 0, "Open the form");
-    }
-    forms::chooser(form, &draft.values)
+    forms::door(&format!("**{}**", form.title), form.action, 0, "Open the form")
 }
 
-/// A mistake in words; under a form's own message with a way back into the form, which keeps what was filled in.
-fn mistake(discord: &Discord, seen: &Seen<'_>, used: Used, words: &str) -> Value {
+/// A mistake in words, with a way back to the page of the form with the first of these fields; what was filled in is kept.
+fn mistake(discord: &Discord, seen: &Seen<'_>, words: &str, fields: &[String]) -> Value {
     let id = text(&seen.event["data"], "custom_id").unwrap_or_default();
     let action = match Part::parse(id) {
-        Part::Modal { action, .. } | Part::Page { action, .. } | Part::Choice { action, .. } => action,
+        Part::Modal { action, .. } | Part::Page { action, .. } => action,
         Part::Button(_) => return render::notice(words),
     };
     let Some(draft) = discord.drafts.get(&key(action, &decode::actor(seen.event))) else {
         return render::notice(words);
     };
-    if used == Used::Own && forms::pages(&draft.form).is_empty() {
-        let mut message = forms::chooser(&draft.form, &draft.values);
-        message["content"] = render::notice(words)["content"].take();
-        return message;
-    }
-    forms::door(words, action, 0, "Back to the form")
+    let words = named(&draft.form, words, fields);
+    forms::door(&words, action, forms::page_of(&draft.form, fields), "Back to the form")
+}
+
+/// Each line with the label of the field that it is about, since Discord shows no error at a field.
+fn named(form: &Form, words: &str, fields: &[String]) -> String {
+    let label = |id: &String| form.fields.iter().find(|field| field.id == *id).map(|field| field.label.as_str());
+    let lines = words.lines().enumerate().map(|(at, line)| match fields.get(at).and_then(label) {
+        Some(label) => format!("**{}**: {line}", render::escape(label)),
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 async fn take_component(core: &Core, discord: &Discord, seen: &Seen<'_>) -> Result<(), CallError> {
@@ -316,33 +322,9 @@ async fn take_component(core: &Core, discord: &Discord, seen: &Seen<'_>) -> Resu
                 say(discord, seen, Used::Beside, render::notice(&words)).await
             }
         },
-        Part::Choice { action, number } => choose(core, discord, seen, action, number).await,
         Part::Page { action, page } => turn(core, discord, seen, action, page).await,
         Part::Modal { .. } => Ok(()),
     }
-}
-
-/// Notes what was chosen, and goes on when nothing is left to choose.
-async fn choose(
-    core: &Core,
-    discord: &Discord,
-    seen: &Seen<'_>,
-    action: ActionId,
-    number: usize,
-) -> Result<(), CallError> {
-    let key = key(action, &decode::actor(seen.event));
-    let Some(mut draft) = discord.drafts.get(&key) else {
-        return say(discord, seen, Used::Own, render::notice(NOT_OPEN)).await;
-    };
-    let field = forms::choices(&draft.form).get(number).map(|(field, _)| field.id.clone());
-    if let (Some(field), Some(value)) = (field, seen.event["data"]["values"][0].as_str()) {
-        draft.values.insert(field, value.to_owned());
-        discord.drafts.insert(key, draft.clone());
-    }
-    if forms::chooses_at_once(&draft.form) {
-        return turn(core, discord, seen, action, 0).await;
-    }
-    call_back(discord, seen, kind::LATER, &Value::Null).await
 }
 
 /// Opens a page of a form, or sends the form in when it has no such page.
@@ -350,12 +332,6 @@ async fn turn(core: &Core, discord: &Discord, seen: &Seen<'_>, action: ActionId,
     let Some(draft) = discord.drafts.get(&key(action, &decode::actor(seen.event))) else {
         return say(discord, seen, Used::Own, render::notice(NOT_OPEN)).await;
     };
-    let unmade = |id: &String| draft.values.get(id).is_none_or(String::is_empty);
-    let choices = forms::choices(&draft.form);
-    if let Some((field, _)) = choices.iter().find(|(field, _)| field.required && unmade(&field.id)) {
-        let words = render::notice(&format!("Please choose first: {}.", field.label));
-        return say(discord, seen, Used::Beside, words).await;
-    }
     if page < forms::pages(&draft.form).len() {
         return call_back(discord, seen, kind::MODAL, &forms::modal(&draft.form, page, &draft.values, true)).await;
     }

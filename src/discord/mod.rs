@@ -33,6 +33,19 @@ use known::{Kind, Known};
 pub use listen::run;
 
 pub const NAME: &str = "discord";
+/// What it can show.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    private_messages: PrivateMessages::InReply,
+    edits: true,
+    max_text: 2000,
+    max_buttons: 25,
+    max_form_fields: forms::MAX_INPUTS,
+    max_form_options: forms::MAX_OPTIONS,
+    form_numbers: false,
+    form_dates: false,
+    form_people: true,
+    history: true,
+};
 
 /// What the bot may do, and no more: see channels, send (in threads too), embed, and read what a reply refers to.
 const PERMISSIONS: [(u64, &str); 5] = [
@@ -330,15 +343,7 @@ impl Platform for Discord {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            private_messages: PrivateMessages::InReply,
-            edits: true,
-            max_text: 2000,
-            max_buttons: 25,
-            max_form_fields: 5,
-            form_choices: false,
-            history: true,
-        }
+        CAPABILITIES
     }
 
     fn post<'a>(&'a self, job: JobId, outbound: &'a Outbound) -> ChatFuture<'a, String> {

@@ -13,3 +13,4 @@ pub mod promise;
 pub mod redact;
 pub mod request;
 pub mod rota;
+pub mod service;

@@ -1,10 +1,10 @@
 //! Presses on buttons and forms sent in. Authority is checked now, not when the button was shown.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
 
-use super::{Core, Failure, UserError, cards, deliver, people, rate, requests, why, work};
+use super::{Core, Failure, FormErrors, UserError, cards, deliver, people, rate, requests, why, work};
 use crate::{
     chat::{Card, Form, InboundMessage, Press, PrivateMessages, WayBack},
     domain::{
@@ -56,7 +56,8 @@ pub const FEEDBACK_KINDS: [(&str, &str); 4] = [
 /// Does what a button stands for.
 ///
 /// # Errors
-/// [`Failure::User`] when the button is unknown, the person may not press it, or a form's value is wrong.
+/// [`Failure::User`] when the button is unknown or the person may not press it, [`Failure::Form`] when a form has to be
+/// mended.
 pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
     let mut tx = core.db.write_urgently().await?;
     // Delivered twice, it acts once.
@@ -166,6 +167,9 @@ async fn not_helpful(
     if press.values.is_empty() {
         rate::by_button(core, tx, answer, person, false).await?;
         return Ok(Response::form(cards::reason_form(action.id)));
+    }
+    if press.value("reason").is_empty() {
+        return Err(FormErrors(BTreeMap::from([("reason".to_owned(), "Choose a reason.".to_owned())])).into());
     }
     rate::with_reason(core, tx, answer, person, press.value("reason"), press.value("comment")).await?;
     Ok(Response::notice("Thank you. The platform's owner sees the reason."))

@@ -8,6 +8,7 @@ pub mod compose;
 pub mod deliver;
 pub mod duty;
 pub mod evaluate;
+pub mod forms;
 pub mod furnish;
 pub mod intake;
 pub mod json_lines;
@@ -90,11 +91,19 @@ impl UserError {
     }
 }
 
+/// What has to be mended in a form that was sent in: a sentence for each field, by the field's id. Nothing of the form was
+/// kept, so that the same form can be sent in again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.values().cloned().collect::<Vec<_>>().join(" "))]
+pub struct FormErrors(pub BTreeMap<String, String>);
+
 /// An operation a person started failed: either they can mend it, or it is ours.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
     User(#[from] UserError),
+    #[error(transparent)]
+    Form(#[from] FormErrors),
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
 }

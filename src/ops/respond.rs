@@ -118,8 +118,8 @@ async fn carry(core: &Core, situation: &Situation) -> anyhow::Result<bool> {
     }
     match requests::sync::hear(core, &mut tx, message, person, situation.kind, &threads).await {
         Ok(_) => {}
-        Err(Failure::User(refused)) => anyhow::bail!("carry the message: {refused}"),
         Err(Failure::Internal(error)) => return Err(error.context("carry the message")),
+        Err(refused) => anyhow::bail!("carry the message: {refused}"),
     }
     core.db.commit(tx).await.context("commit what was carried")?;
     info!(message.id = %message.id, "Message carried to the other side of request {}.", numbers[0]);

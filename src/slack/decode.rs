@@ -281,8 +281,7 @@ fn submission(payload: &Json, actor: Author) -> Option<Interaction> {
     let mut values = BTreeMap::new();
     for (block, elements) in view["state"]["values"].as_object()? {
         for element in elements.as_object().into_iter().flat_map(serde_json::Map::values) {
-            let value = element["value"].as_str().or_else(|| element["selected_option"]["value"].as_str());
-            values.insert(block.clone(), value.unwrap_or_default().to_owned());
+            values.insert(block.clone(), filled(element));
         }
     }
     let fields = view["blocks"].as_array().into_iter().flatten();
@@ -293,6 +292,17 @@ fn submission(payload: &Json, actor: Author) -> Option<Interaction> {
         press: Press { delivery_key, chat: NAME.to_owned(), actor, action, values },
         fields,
     })
+}
+
+/// What an element of a form holds; of several choices one on each line.
+fn filled(element: &Json) -> String {
+    let single =
+        [&element["value"], &element["selected_option"]["value"], &element["selected_date"], &element["selected_user"]];
+    if let Some(value) = single.into_iter().find_map(Json::as_str) {
+        return value.to_owned();
+    }
+    let several = element["selected_options"].as_array().into_iter().flatten();
+    several.filter_map(|option| option["value"].as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// A short mark of what was filled in.

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     chat::{Card, Form, Inbound, InboundOpening, OwnRoom, Webhook, WebhookReply, WebhookRequest, markup},
     ops::{
-        Core, Failure, UserError,
+        Core, Failure, FormErrors, UserError,
         act::{self, Response},
         catch_up, command, intake,
     },
@@ -84,6 +84,9 @@ impl Desk {
                     let field = fields.first().cloned().unwrap_or_default();
                     Some(json!({ "response_action": "errors", "errors": { field: refused.to_string() } }))
                 }
+                Err(Failure::Form(errors)) => {
+                    Some(json!({ "response_action": "errors", "errors": at_fields(&fields, errors) }))
+                }
                 Err(Failure::Internal(error)) => return Err(error),
             }),
             Interaction::Command { mut command, trigger, needs_place } => {
@@ -105,6 +108,7 @@ impl Desk {
                     }
                     Ok(Response { card, notice, .. }) => Ok(card.or(notice.map(Card::text)).map(|card| whisper(&card))),
                     Err(Failure::User(refused)) => Ok(Some(whisper(&apology(&refused)))),
+                    Err(Failure::Form(errors)) => Ok(Some(whisper(&Card::text(errors.to_string())))),
                     Err(Failure::Internal(error)) => Err(error),
                 }
             }
@@ -127,6 +131,7 @@ impl Desk {
             }
             Ok(Response { card, notice, .. }) => card.or(notice.map(Card::text)),
             Err(Failure::User(refused)) => Some(apology(&refused)),
+            Err(Failure::Form(errors)) => Some(Card::text(errors.to_string())),
             Err(Failure::Internal(error)) => return Err(error),
         };
         if let Some(card) = card {
@@ -167,6 +172,21 @@ impl Desk {
             }
         });
     }
+}
+
+/// Errors at the fields of the form that was sent in. Slack takes no other: what belongs elsewhere is said at the first.
+fn at_fields(fields: &[String], FormErrors(errors): FormErrors) -> BTreeMap<String, String> {
+    let first = fields.first().cloned().unwrap_or_default();
+    let mut shown: BTreeMap<String, String> = BTreeMap::new();
+    for (field, message) in errors {
+        let field = if fields.contains(&field) { field } else { first.clone() };
+        let said = shown.entry(field).or_default();
+        if !said.is_empty() {
+            said.push(' ');
+        }
+        said.push_str(&message);
+    }
+    shown
 }
 
 /// A card as the answer to a command, for whoever gave it.

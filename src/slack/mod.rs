@@ -4,7 +4,7 @@ mod client;
 mod decode;
 mod listen;
 pub mod manifest;
-mod render;
+pub mod render;
 
 use std::sync::Arc;
 
@@ -25,6 +25,19 @@ use crate::{
 use client::Client;
 
 pub const NAME: &str = "slack";
+/// What it can show.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    private_messages: PrivateMessages::Anywhere,
+    edits: true,
+    max_text: 11_000,
+    max_buttons: 25,
+    max_form_fields: render::MAX_FIELDS,
+    max_form_options: render::MENU,
+    form_numbers: true,
+    form_dates: true,
+    form_people: true,
+    history: true,
+};
 /// Type of the metadata that every message of the bot carries: the job that posted it.
 const METADATA: &str = "stationmaster_message";
 /// Messages looked through for one that may have been posted before.
@@ -318,15 +331,7 @@ impl Platform for Slack {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            private_messages: PrivateMessages::Anywhere,
-            edits: true,
-            max_text: 11_000,
-            max_buttons: 25,
-            max_form_fields: 100,
-            form_choices: true,
-            history: true,
-        }
+        CAPABILITIES
     }
 
     fn post<'a>(&'a self, job: JobId, outbound: &'a Outbound) -> ChatFuture<'a, String> {

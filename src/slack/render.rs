@@ -23,8 +23,10 @@ const TITLE: usize = 24;
 const OPTION: usize = 75;
 /// More options than this make a menu instead of a list of radio buttons.
 const RADIO_BUTTONS: usize = 10;
+/// Blocks of one modal.
+pub(super) const MAX_FIELDS: usize = 100;
 /// Slack takes no more options in one menu.
-const MENU: usize = 100;
+pub(super) const MENU: usize = 100;
 /// Slack takes no longer input.
 const INPUT: usize = 3000;
 /// Where what was left out can be read, when a page is cited.
@@ -221,7 +223,7 @@ fn plain(text: &str, limit: usize) -> Json {
 
 /// A form as a modal.
 pub fn form(form: &Form) -> Json {
-    let blocks: Vec<Json> = form.fields.iter().take(100).map(field).collect();
+    let blocks: Vec<Json> = form.fields.iter().take(MAX_FIELDS).map(field).collect();
     json!({
         "type": "modal",
         "callback_id": "form",
@@ -233,21 +235,74 @@ pub fn form(form: &Form) -> Json {
     })
 }
 
+/// Options as Slack takes them, as many as one menu holds.
+fn menu(options: &[(String, String)]) -> Vec<Json> {
+    options.iter().take(MENU).map(|(value, label)| json!({ "value": value, "text": plain(label, OPTION) })).collect()
+}
+
+/// The options that a value names, one on each line.
+fn chosen(options: &[Json], value: Option<&str>) -> Vec<Json> {
+    let named: Vec<&str> = value.into_iter().flat_map(str::lines).collect();
+    options
+        .iter()
+        .filter(|option| option["value"].as_str().is_some_and(|value| named.contains(&value)))
+        .cloned()
+        .collect()
+}
+
 fn field(field: &FormField) -> Json {
     let FormField { id, label, kind, required, max_length, help, value } = field;
+    let value = value.as_deref().filter(|value| !value.is_empty());
     let element = match kind {
         FormFieldKind::Choice { options } => {
-            let options: Vec<Json> = options
-                .iter()
-                .take(MENU)
-                .map(|(value, label)| json!({ "value": value, "text": plain(label, OPTION) }))
-                .collect();
+            let options = menu(options);
             let kind = if options.len() > RADIO_BUTTONS { "static_select" } else { "radio_buttons" };
             let mut element = json!({ "type": kind, "action_id": "value", "options": options });
-            if let Some(chosen) = value
-                && let Some(option) = options.iter().find(|option| option["value"] == chosen.as_str())
-            {
-                element["initial_option"] = option.clone();
+            if let Some(option) = chosen(&options, value).pop() {
+                element["initial_option"] = option;
+            }
+            element
+        }
+        FormFieldKind::Many { options, max } => {
+            let options = menu(options);
+            let long = options.len() > RADIO_BUTTONS;
+            let kind = if long { "multi_static_select" } else { "checkboxes" };
+            let mut element = json!({ "type": kind, "action_id": "value", "options": options });
+            if long && *max > 0 {
+                element["max_selected_items"] = json!(max);
+            }
+            let chosen = chosen(&options, value);
+            if !chosen.is_empty() {
+                element["initial_options"] = json!(chosen);
+            }
+            element
+        }
+        FormFieldKind::Flag => {
+            let options = menu(&[("true".to_owned(), "Yes".to_owned())]);
+            let mut element = json!({ "type": "checkboxes", "action_id": "value", "options": options });
+            if value == Some("true") {
+                element["initial_options"] = json!(options);
+            }
+            element
+        }
+        FormFieldKind::Number { integer } => {
+            let mut element = json!({ "type": "number_input", "action_id": "value", "is_decimal_allowed": !integer });
+            if let Some(value) = value {
+                element["initial_value"] = json!(value);
+            }
+            element
+        }
+        FormFieldKind::Date => {
+            let mut element = json!({ "type": "datepicker", "action_id": "value" });
+            if let Some(value) = value {
+                element["initial_date"] = json!(value);
+            }
+            element
+        }
+        FormFieldKind::Person => {
+            let mut element = json!({ "type": "users_select", "action_id": "value" });
+            if let Some(value) = value {
+                element["initial_user"] = json!(value);
             }
             element
         }

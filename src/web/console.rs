@@ -20,7 +20,7 @@ use crate::{
     console::{self, decode, render},
     domain::{ids::MessageId, people::Person},
     ops::{
-        Core, Failure, UserError,
+        Core, Failure, FormErrors, UserError,
         act::{self, Response as ActResponse},
         intake::{self, MAX_TEXT, Received},
     },
@@ -85,6 +85,10 @@ impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::User(error) => Self(StatusCode::UNPROCESSABLE_ENTITY, error),
+            Failure::Form(errors) => {
+                let error = UserError::new(errors.to_string(), "Mend the form and send it again.");
+                Self(StatusCode::UNPROCESSABLE_ENTITY, error)
+            }
             Failure::Internal(error) => error.into(),
         }
     }
@@ -396,12 +400,13 @@ async fn form(
     let Json(body) = body?;
     let me = person(&core, &body.person)?;
     let action = act::parse_action(&body.form).map_err(Failure::from)?;
-    if body.values.get("reason").is_none_or(String::is_empty) {
-        let errors = json!({ "errors": { "reason": "Choose a reason." } });
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(errors)).into_response());
-    }
     let press = decode::press(&me, action, body.values, core.clock.new_uuid());
-    Ok(press_json(&act::press(&core, &press).await?).into_response())
+    match act::press(&core, &press).await {
+        Err(Failure::Form(FormErrors(errors))) => {
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "errors": errors }))).into_response())
+        }
+        answer => Ok(press_json(&answer?).into_response()),
+    }
 }
 
 /// Changed messages as they come. Woken by commits here, repaired by a scan every second.

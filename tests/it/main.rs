@@ -16,6 +16,7 @@ mod outside;
 mod people;
 mod requests;
 mod safety;
+mod services;
 mod slack;
 mod store;
 mod support;

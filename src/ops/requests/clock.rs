@@ -44,8 +44,8 @@ pub async fn tick(core: &Core) -> anyhow::Result<usize> {
         for id in due {
             match look_at(core, id).await {
                 Ok(()) => looked_at += 1,
-                Err(Failure::User(refused)) => anyhow::bail!("look at a request: {refused}"),
                 Err(Failure::Internal(error)) => return Err(error.context("look at a request")),
+                Err(refused) => anyhow::bail!("look at a request: {refused}"),
             }
         }
     }

@@ -271,8 +271,8 @@ pub(super) async fn join(core: &Core, tx: &mut Tx, person: &Person, action: &Act
 pub async fn propose(core: &Core, job: &Job, payload: &work::Propose) -> Ended {
     match look_and_open(core, payload.draft).await {
         Ok(()) => Ended::Done,
-        Err(Failure::User(refused)) => Ended::Fail(anyhow::anyhow!(refused.to_string())),
         Err(Failure::Internal(error)) => Ended::Retry(work::retry_after(core, job), error),
+        Err(refused) => Ended::Fail(anyhow::anyhow!(refused.to_string())),
     }
 }
 

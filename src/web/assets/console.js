@@ -1265,18 +1265,29 @@ function fieldNode(field, id) {
   let control;
   let value;
 
-  if (field.kind === 'radio') {
+  const grouped = field.kind === 'radio' || field.kind === 'checkboxes';
+  const chosen = (field.value ?? '').split('\n');
+
+  if (grouped) {
+    const several = field.kind === 'checkboxes';
     node = el('fieldset', { class: 'field' });
     node.append(el('legend', null, field.label, optional));
     if (help) node.append(help);
     for (const option of options) {
       node.append(el('label', { class: 'radio' },
-        el('input', { type: 'radio', name: id, value: option.value, checked: option.value === field.value, required: field.required }),
+        el('input', {
+          type: several ? 'checkbox' : 'radio', name: id, value: option.value,
+          checked: chosen.includes(option.value), required: field.required && !several,
+        }),
         el('span', { text: option.label })));
     }
     node.append(error);
     control = node.querySelector('input');
-    value = () => node.querySelector('input:checked')?.value ?? '';
+    value = () => [...node.querySelectorAll('input:checked')].map((input) => input.value).join('\n');
+  } else if (field.kind === 'flag') {
+    control = el('input', { id, type: 'checkbox', checked: field.value === 'true' });
+    node = el('div', { class: 'field' }, el('label', { class: 'radio', for: id }, control, el('span', { text: field.label })), help, error);
+    value = () => (control.checked ? 'true' : '');
   } else {
     if (field.kind === 'select') {
       control = el('select', { id, class: 'input' },
@@ -1284,13 +1295,17 @@ function fieldNode(field, id) {
         options.map((option) => el('option', { value: option.value, text: option.label })));
     } else if (field.kind === 'textarea') {
       control = el('textarea', { id, class: 'input', rows: '4', maxlength: field.max_length });
+    } else if (field.kind === 'integer' || field.kind === 'number') {
+      control = el('input', { id, class: 'input', type: 'number', step: field.kind === 'integer' ? '1' : 'any' });
+    } else if (field.kind === 'date') {
+      control = el('input', { id, class: 'input', type: 'date' });
     } else {
       control = el('input', { id, class: 'input', type: 'text', maxlength: field.max_length });
     }
     if (field.value !== null && field.value !== undefined) control.value = field.value;
     if (field.required) control.required = true;
     node = el('div', { class: 'field' }, el('label', { for: id }, field.label, optional), help, control, error);
-    if (field.max_length && field.kind !== 'select') {
+    if (field.max_length && (field.kind === 'text' || field.kind === 'textarea')) {
       const left = el('p', { class: 'field-help field-count', 'aria-hidden': 'true' });
       const update = () => { left.textContent = control.value.length > field.max_length * 0.6 ? `${control.value.length} of ${field.max_length} characters` : ''; };
       control.addEventListener('input', update);
@@ -1300,20 +1315,20 @@ function fieldNode(field, id) {
     value = () => control.value;
   }
   node.dataset.field = field.id;
-  if (help) (field.kind === 'radio' ? node : control).setAttribute('aria-describedby', help.id);
+  if (help) (grouped ? node : control).setAttribute('aria-describedby', help.id);
   return {
     id: field.id,
     required: Boolean(field.required),
-    choice: field.kind === 'radio' || field.kind === 'select',
+    choice: grouped || field.kind === 'select',
     node,
     value,
     focus: () => (node.querySelector('input:checked') ?? control)?.focus(),
     setError(text) {
       error.textContent = text ?? '';
       node.classList.toggle('has-error', Boolean(text));
-      const target = field.kind === 'radio' ? node : control;
+      const target = grouped ? node : control;
       if (!target) return;
-      if (text && field.kind !== 'radio') target.setAttribute('aria-invalid', 'true'); else target.removeAttribute('aria-invalid');
+      if (text && !grouped) target.setAttribute('aria-invalid', 'true'); else target.removeAttribute('aria-invalid');
       const ids = describedBy();
       if (ids) target.setAttribute('aria-describedby', ids); else target.removeAttribute('aria-describedby');
     },
