@@ -12,6 +12,7 @@ mod ask;
 mod check;
 mod discord;
 mod eval;
+mod eval_routes;
 mod jobs;
 mod kb;
 mod serve;

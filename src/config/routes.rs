@@ -308,9 +308,7 @@ impl Checker<'_> {
             self.error(&id, message, "add members, or set assign to nobody or on_duty");
         }
         let (channels, people, known_capabilities) = match &self.known {
-            Some(known) => {
-                (Some(known.channels.clone()), Some(known.people.clone()), Some(known.capabilities.clone()))
-            }
+            Some(known) => (Some(known.channels.clone()), Some(known.people.clone()), Some(known.capabilities.clone())),
             None => (None, None, None),
         };
         if let Some(channel) = &channel {

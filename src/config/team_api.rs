@@ -75,7 +75,9 @@ fn name(fields: &Map<String, Value>) -> Option<String> {
 /// The names in a text, a list of them, or a list of entries with a name.
 fn texts(value: &Value) -> Vec<String> {
     match value {
-        Value::String(text) => text.split([',', '\n']).map(|part| part.trim().to_owned()).filter(|p| !p.is_empty()).collect(),
+        Value::String(text) => {
+            text.split([',', '\n']).map(|part| part.trim().to_owned()).filter(|p| !p.is_empty()).collect()
+        }
         Value::Array(items) => items.iter().flat_map(texts).collect(),
         Value::Object(fields) => match name(fields) {
             Some(name) => vec![name],

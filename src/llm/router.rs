@@ -76,8 +76,10 @@ static REFERS: LazyLock<Regex> = LazyLock::new(|| {
         .expect("constant pattern")
 });
 static DENIES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:not|never|isn't|aren't)\b.*\b(?:here|this route|ours)\b|\b(?:here|ours)\b.*\b(?:are|is) not\b")
-        .expect("constant pattern")
+    Regex::new(
+        r"(?i)\b(?:not|never|isn't|aren't)\b.*\b(?:here|this route|ours)\b|\b(?:here|ours)\b.*\b(?:are|is) not\b",
+    )
+    .expect("constant pattern")
 });
 
 fn speaks_of_others(sentence: &str, own: &str, routes: &[RouteText]) -> bool {
@@ -281,8 +283,7 @@ impl Learnt {
     fn from_examples(texts: &RouteTexts, examples: &[(&Reading, usize)]) -> Self {
         let vocabulary = vocabulary(examples);
         let rows = texts.dimensions + 1 + vocabulary.len();
-        let mut model =
-            Self { vocabulary, weights: vec![vec![0.0; texts.routes.len()]; rows], scale: 1.0, trust: 1.0 };
+        let mut model = Self { vocabulary, weights: vec![vec![0.0; texts.routes.len()]; rows], scale: 1.0, trust: 1.0 };
         if examples.is_empty() {
             return model;
         }

@@ -7,6 +7,7 @@ pub mod command;
 pub mod compose;
 pub mod deliver;
 pub mod evaluate;
+pub mod evaluate_routes;
 pub mod furnish;
 pub mod intake;
 pub mod json_lines;
