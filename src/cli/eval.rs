@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value as Json;
 use url::Url;
 
+use super::eval_routes;
 use crate::{
     clock::{Clock as _, SystemClock},
     config::{self, Diagnostics, Server},
@@ -47,6 +48,8 @@ enum What {
     Answers(Answers),
     /// Guess the kind of labelled messages
     Messages(Messages),
+    /// Route labelled requests
+    Routes(eval_routes::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +99,7 @@ pub async fn run(config: Option<PathBuf>, eval: Eval) -> anyhow::Result<ExitCode
     match eval.what {
         What::Answers(arguments) => answers(&server, arguments).await,
         What::Messages(arguments) => messages(&server, arguments).await,
+        What::Routes(arguments) => eval_routes::run(&server, arguments).await,
     }
 }
 
@@ -180,7 +184,7 @@ async fn messages(server: &Server, arguments: Messages) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_figures(figures: &Json) {
+pub(super) fn print_figures(figures: &Json) {
     let Some(figures) = figures.as_object() else { return };
     for (name, value) in figures {
         super::out!("{name:>24}  {value}");

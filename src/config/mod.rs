@@ -184,6 +184,7 @@ fn people_can_be_reached(server: &Server, platforms: &[Platform], findings: &mut
                 .capabilities
                 .iter()
                 .map(|capability| &capability.channel)
+                .chain(platform.routes.routes.iter().map(|route| &route.channel))
                 .chain(std::iter::once(&platform.support_channel))
                 .collect();
             for name in names {

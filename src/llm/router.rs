@@ -134,7 +134,9 @@ impl Reading {
         }
         let norm = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
         if norm > 0.0 {
-            sum.iter_mut().for_each(|x| *x /= norm);
+            for x in &mut sum {
+                *x /= norm;
+            }
         }
         sum
     }
@@ -219,7 +221,9 @@ impl RouteTexts {
             })
             .collect();
         let mean = scores.iter().sum::<f32>() / scores.len().max(1) as f32;
-        scores.iter_mut().for_each(|score| *score -= mean);
+        for score in &mut scores {
+            *score -= mean;
+        }
         scores
     }
 
@@ -264,6 +268,15 @@ struct Features {
     dense: Vec<f32>,
     /// Column of a known word with its weight; unit length together.
     words: Vec<(usize, f32)>,
+}
+
+impl Features {
+    /// Pairs of a row of the model's weights and the feature's value.
+    fn rows(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
+        let constant = self.dense.len();
+        let words = self.words.iter().map(move |(column, value)| (constant + column, *value));
+        self.dense.iter().copied().enumerate().chain(words)
+    }
 }
 
 /// A multinomial logistic model with the texts' scores as its starting point.
@@ -311,24 +324,19 @@ impl Learnt {
         let mut words: Vec<(usize, f32)> =
             known.into_iter().filter_map(|word| self.vocabulary.get(word).copied()).collect();
         let norm = words.iter().map(|(_, weight)| weight * weight).sum::<f32>().sqrt().max(1e-6);
-        words.iter_mut().for_each(|(_, weight)| *weight /= norm);
+        for (_, weight) in &mut words {
+            *weight /= norm;
+        }
         Features { texts: scores, dense, words }
     }
 
     fn probabilities(&self, features: &Features) -> Vec<f32> {
         let mut learnt = vec![0.0_f32; features.texts.len()];
-        self.rows(features).for_each(|(row, x)| {
+        features.rows().for_each(|(row, x)| {
             learnt.iter_mut().zip(&self.weights[row]).for_each(|(sum, weight)| *sum += weight * x);
         });
         let odds = features.texts.iter().zip(learnt).map(|(text, sum)| self.trust * text + self.scale * sum);
         softmax(odds.collect())
-    }
-
-    /// Pairs of a row of `weights` and the feature's value.
-    fn rows<'a>(&self, features: &'a Features) -> impl Iterator<Item = (usize, f32)> + 'a {
-        let constant = features.dense.len();
-        let words = features.words.iter().map(move |(column, value)| (constant + column, *value));
-        features.dense.iter().copied().enumerate().chain(words)
     }
 
     /// One step of stochastic gradient descent on the cross entropy.
@@ -339,7 +347,7 @@ impl Learnt {
         // The texts' log-odds are an order larger than the other features: so much smaller is their step.
         self.trust = (self.trust - 0.01 * rate * (texts + l2 * (self.trust - 1.0))).max(0.0);
         self.scale *= 1.0 - rate * l2;
-        let rows: Vec<(usize, f32)> = self.rows(features).collect();
+        let rows: Vec<(usize, f32)> = features.rows().collect();
         for (row, x) in rows {
             let step = rate * x / self.scale;
             self.weights[row].iter_mut().zip(&gradient).for_each(|(weight, g)| *weight -= step * g);
@@ -365,9 +373,13 @@ fn vocabulary(examples: &[(&Reading, usize)]) -> BTreeMap<String, (usize, f32)> 
 
 fn softmax(mut odds: Vec<f32>) -> Vec<f32> {
     let top = odds.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    odds.iter_mut().for_each(|value| *value = (*value - top).exp());
+    for value in &mut odds {
+        *value = (*value - top).exp();
+    }
     let sum: f32 = odds.iter().sum();
-    odds.iter_mut().for_each(|value| *value /= sum);
+    for value in &mut odds {
+        *value /= sum;
+    }
     odds
 }
 

@@ -278,7 +278,7 @@ fn mean(pairs: &[Pair<'_>], value: impl Fn(&Pair<'_>) -> f64) -> Option<f64> {
     (!pairs.is_empty()).then(|| round(pairs.iter().map(value).sum::<f64>() / pairs.len() as f64))
 }
 
-fn round(value: f64) -> f64 {
+pub(super) fn round(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }
 

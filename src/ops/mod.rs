@@ -8,6 +8,7 @@ pub mod compose;
 pub mod deliver;
 pub mod duty;
 pub mod evaluate;
+pub mod evaluate_routes;
 pub mod forms;
 pub mod furnish;
 pub mod intake;

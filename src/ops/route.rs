@@ -294,3 +294,149 @@ impl Routers {
         Ok(router)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use super::*;
+    use crate::config::{Assign, routes::OwnedName};
+
+    fn routes() -> Routes {
+        let route = |id: &str, capabilities: &[&str]| Route {
+            id: id.to_owned(),
+            name: id.to_uppercase(),
+            description: format!("what belongs to {id}"),
+            keywords: Vec::new(),
+            channel: "triage".to_owned(),
+            capabilities: capabilities.iter().map(|id| (*id).to_owned()).collect(),
+            owner: None,
+            members: Vec::new(),
+            lead: None,
+            assign: Assign::Nobody,
+            restricted: false,
+        };
+        let rule =
+            |pattern: Option<&str>, keywords: &[&str], channel: Option<&str>, team: Option<&str>, route: &str| Rule {
+                pattern: pattern.map(|pattern| Regex::new(pattern).unwrap()),
+                keywords: keywords.iter().map(|word| (*word).to_owned()).collect(),
+                channel: channel.map(str::to_owned),
+                team: team.map(str::to_owned),
+                capability: None,
+                route: route.to_owned(),
+            };
+        Routes {
+            default: "desk".to_owned(),
+            rules: vec![
+                rule(Some("(?i)leaked +key"), &[], None, None, "trust"),
+                rule(None, &["invoice", "cost centre"], None, Some("finance"), "cost"),
+                rule(None, &["invoice"], Some("money"), None, "desk"),
+            ],
+            routes: vec![route("desk", &[]), route("db", &["databases"]), route("trust", &[]), route("cost", &[])],
+            owned: vec![OwnedName {
+                name: "orders-db".to_owned(),
+                owner: "data-stores".to_owned(),
+                route: "db".to_owned(),
+            }],
+        }
+    }
+
+    fn guess(ranked: &[(&str, f32)]) -> Guess {
+        Guess { ranked: ranked.iter().map(|(id, p)| ((*id).to_owned(), *p)).collect(), sure_from: 0.3 }
+    }
+
+    struct Case<'a> {
+        text: &'a str,
+        service: Option<&'a str>,
+        capability: Option<&'a str>,
+        channel: Option<&'a str>,
+        team: Option<&'a str>,
+        guess: Option<Guess>,
+    }
+
+    const fn case(text: &str) -> Case<'_> {
+        Case { text, service: None, capability: None, channel: None, team: None, guess: None }
+    }
+
+    #[track_caller]
+    fn check(case: &Case<'_>, route: &str, by: RoutedBy, why: &str) {
+        let teams: BTreeSet<String> = case.team.map(str::to_owned).into_iter().collect();
+        let ticket = Ticket {
+            title: "",
+            text: case.text,
+            service_route: case.service,
+            capability: case.capability,
+            channel: case.channel,
+            teams: &teams,
+        };
+        let routing = decide_without_platform(ticket, &routes(), case.guess.as_ref());
+        assert_eq!((routing.route.as_str(), routing.by, routing.why.as_str()), (route, by, why));
+    }
+
+    #[test]
+    fn the_first_that_can_tell_decides() {
+        let all = |text| Case {
+            service: Some("cost"),
+            capability: Some("databases"),
+            guess: Some(guess(&[("trust", 0.9), ("db", 0.1)])),
+            ..case(text)
+        };
+        let text = "leaked key in orders-db";
+        check(&all(text), "cost", RoutedBy::Service, "requests for this service go to COST");
+        let chosen = Case { service: None, ..all(text) };
+        check(&chosen, "db", RoutedBy::Owner, "it is about databases, which DB looks after");
+        let named = Case { capability: None, ..chosen };
+        check(&named, "db", RoutedBy::Owner, "it names *orders-db*, which the data-stores group owns");
+        let ruled = Case { text: "a Leaked  key!", ..named };
+        check(&ruled, "trust", RoutedBy::Rule, "a rule says so: it says “Leaked key”");
+        let guessed = Case { text: "help", ..ruled };
+        check(&guessed, "trust", RoutedBy::Classifier, "the words match the route TRUST (90 %)");
+        let unsure = Case { guess: Some(guess(&[("trust", 0.28), ("db", 0.27)])), ..case("help") };
+        let why = "no route is clearly the right one; the closest is TRUST (28 %)";
+        check(&unsure, "desk", RoutedBy::Default, why);
+        check(&case("help"), "desk", RoutedBy::Default, "nothing in the configuration decides it");
+    }
+
+    #[test]
+    fn every_condition_of_a_rule_must_hold() {
+        let default = "nothing in the configuration decides it";
+        check(&case("the invoice"), "desk", RoutedBy::Default, default);
+        let finance = Case { team: Some("finance"), ..case("our cost centre moved") };
+        let why = "a rule says so: the requester is in the team finance and it mentions “cost centre”";
+        check(&finance, "cost", RoutedBy::Rule, why);
+        check(&Case { text: "invoices", ..finance }, "desk", RoutedBy::Default, default);
+        let money = Case { channel: Some("money"), ..case("an invoice") };
+        let why = "a rule says so: it was written in #money and it mentions “invoice”";
+        check(&money, "desk", RoutedBy::Rule, why);
+    }
+
+    #[test]
+    fn what_does_not_exist_any_more_is_passed_over() {
+        let gone = Case { service: Some("gone"), capability: Some("gone"), ..case("help") };
+        check(&gone, "desk", RoutedBy::Default, "nothing in the configuration decides it");
+        let unknown = Case { guess: Some(guess(&[("gone", 0.9)])), ..case("help") };
+        check(&unknown, "desk", RoutedBy::Default, "nothing in the configuration decides it");
+    }
+
+    #[test]
+    fn the_runner_up_is_another_route() {
+        let teams = BTreeSet::new();
+        let ticket = Ticket {
+            title: "orders-db",
+            text: "",
+            service_route: None,
+            capability: None,
+            channel: None,
+            teams: &teams,
+        };
+        let routing = decide_without_platform(ticket, &routes(), Some(&guess(&[("db", 0.6), ("cost", 0.4)])));
+        assert_eq!((routing.route.as_str(), routing.runner_up.as_deref()), ("db", Some("cost")));
+    }
+
+    #[test]
+    fn title_and_text_are_said_once() {
+        assert_eq!(together("Pods pending", "8 of 20 web pods"), "Pods pending. 8 of 20 web pods");
+        assert_eq!(together("Where do I…", "Where do I find it?"), "Where do I find it?");
+        assert_eq!((together("", "a"), together("b", " ")), ("a".to_owned(), "b".to_owned()));
+    }
+}

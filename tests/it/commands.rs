@@ -142,6 +142,41 @@ fn eval_reads_both_formats() {
 }
 
 #[test]
+fn eval_routes_never_tests_on_what_it_learnt() {
+    let shell = Shell::new();
+    let folder = root().join("tests/fixtures/routing");
+    let file = |name: &str| folder.join(name).display().to_string();
+    let cache = shell.files.path("eval.sqlite").display().to_string();
+    let run = |requests: &str, more: &[&str]| {
+        let routes = file("routes.yaml");
+        let common = ["eval", "routes", "--routes", &routes, "--requests", requests, "--cache", &cache, "--json"];
+        shell.run(&[&common[..], more].concat())
+    };
+    let figures = |output: &Output| -> Value {
+        serde_json::from_str(text(output).trim()).unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let requests = file("requests.jsonl");
+    let cold = figures(&run(&requests, &[]));
+    assert_eq!(cold["n"], 72);
+    assert!(cold["top_1"].as_f64().unwrap() >= 0.60, "{cold}");
+    assert!(cold["top_2"].as_f64().unwrap() >= 0.72, "{cold}");
+    assert_eq!(cold["per_route"].as_object().unwrap().len(), 8);
+    assert_eq!(cold["per_route"]["mobile"]["n"], 9);
+    let same = run(&requests, &["--history", &requests]);
+    assert!(String::from_utf8_lossy(&same.stderr).contains("72 of 72 requests stand in the history too"), "{same:?}");
+    let same = figures(&same);
+    assert_eq!(same, figures(&run(&requests, &["--cross-validate", "5"])));
+    assert!(same["top_1"].as_f64().unwrap() < 0.95, "learnt by heart: {same}");
+    shell.files.write("bad.jsonl", "{\"title\":\"a\",\"text\":\"b\",\"route\":\"mobil\"}\n");
+    let bad = run(&shell.files.path("bad.jsonl").display().to_string(), &[]);
+    let error = String::from_utf8_lossy(&bad.stderr).into_owned();
+    assert!(
+        !bad.status.success() && error.contains("bad.jsonl:1: unknown route mobil; there are: ingestion"),
+        "{error}"
+    );
+}
+
+#[test]
 fn help_is_there_for_every_command() {
     for command in [
         &["--help"][..],
