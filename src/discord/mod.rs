@@ -4,13 +4,14 @@ pub mod client;
 pub mod commands;
 pub mod decode;
 pub mod forms;
+mod gateway;
 pub mod interactions;
 pub mod known;
 pub mod listen;
 pub mod probe;
 pub mod render;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use serde_json::{Value, json};
@@ -20,10 +21,11 @@ use tracing::info;
 
 use crate::{
     chat::{
-        Capabilities, ChatFuture, Finding, InboundMessage, Outbound, Platform, PostError, PrivateMessages, Profile,
+        Capabilities, ChatFuture, Connection, Finding, InboundMessage, Outbound, Platform, PostError, PrivateMessages, Profile,
     },
-    config::server::Discord as Settings,
+    config::server::{Discord as Settings, Network},
     domain::ids::JobId,
+    wire::{self, Line},
 };
 use client::{Api, CallError, code};
 use decode::text;
@@ -59,6 +61,9 @@ const GONE: [i64; 4] =
 pub struct Discord {
     settings: Settings,
     api: Api,
+    line: Line,
+    /// What TLS trusts.
+    tls: Arc<rustls::ClientConfig>,
     known: Known,
     /// Forms that somebody is filling in, by action and person.
     drafts: Cache<String, Draft>,
@@ -69,15 +74,26 @@ pub struct Discord {
 }
 
 impl Discord {
-    pub fn new(settings: &Settings) -> Self {
-        Self {
+    /// # Errors
+    /// When the extra certificates cannot be read.
+    pub fn new(settings: &Settings, network: &Network) -> anyhow::Result<Self> {
+        let tls = wire::tls(network)?;
+        Ok(Self {
             settings: settings.clone(),
-            api: Api::new(settings),
+            api: Api::new(settings, tls.clone())?,
+            line: Line::new("Discord"),
+            tls: Arc::new(tls),
             known: Known::default(),
             drafts: Cache::builder().max_capacity(10_000).time_to_live(DRAFT_MEMORY).build(),
             acknowledged: Cache::builder().max_capacity(10_000).time_to_live(COMMAND_MEMORY).build(),
             directs: Cache::new(10_000),
-        }
+        })
+    }
+
+    /// Where the way to the gateway begins, as it can be logged.
+    fn gateway_origin(&self) -> String {
+        let Settings { gateway_url, api_url, .. } = &self.settings;
+        wire::origin(if gateway_url.is_empty() { api_url } else { gateway_url })
     }
 
     /// Id of the bot's application, as the link that adds it needs it.
@@ -317,6 +333,10 @@ pub fn invite(application_id: u64) -> String {
 impl Platform for Discord {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn connection(&self) -> Connection {
+        self.line.connection()
     }
 
     fn capabilities(&self) -> Capabilities {
