@@ -2,7 +2,10 @@
 
 pub mod answers;
 pub mod catalog;
+mod chats;
 pub mod diagnostics;
+pub mod identifiers;
+mod keys;
 pub mod platform;
 pub mod server;
 

@@ -9,7 +9,11 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::{CuratedAnswer, Diagnostics, answers, catalog, diagnostics::parse_yaml};
+use super::{
+    CuratedAnswer, Diagnostics, answers, catalog,
+    diagnostics::parse_yaml,
+    identifiers::{Kind, is_address},
+};
 use crate::domain::{audience::Audience, message::ChannelMode, people::Role};
 
 /// A named internal product, validated: every reference in it points at something.
@@ -131,12 +135,10 @@ impl Member {
 }
 
 /// A team that uses the platform, or looks after it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Team {
     pub id: String,
     /// Per chat system the group (Slack) or role (Discord) whose members are the team.
-    #[serde(default)]
     pub groups: BTreeMap<String, String>,
 }
 
@@ -169,6 +171,9 @@ impl SourceKind {
 
 // What the file holds, before it is checked.
 
+/// Ids per chat system.
+type Ids = BTreeMap<String, Spanned<String>>;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PlatformFile {
@@ -182,7 +187,7 @@ struct PlatformFile {
     channels: Vec<ChannelFile>,
     people: Vec<MemberFile>,
     #[serde(default)]
-    teams: Vec<Team>,
+    teams: Vec<TeamFile>,
     /// Files of Backstage's catalog that name teams and people.
     #[serde(default)]
     catalog: Vec<PathBuf>,
@@ -210,14 +215,14 @@ struct ChannelFile {
     mode: ChannelMode,
     audience: Option<Spanned<AudienceFile>>,
     #[serde(default)]
-    ids: BTreeMap<String, String>,
+    ids: Ids,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AudienceFile {
     #[serde(default)]
-    teams: BTreeSet<String>,
+    teams: Vec<Spanned<String>>,
     #[serde(default)]
     roles: BTreeSet<Role>,
 }
@@ -232,8 +237,16 @@ struct MemberFile {
     #[serde(default)]
     roles: BTreeSet<Role>,
     #[serde(default)]
-    identities: BTreeMap<String, String>,
-    email: Option<String>,
+    identities: Ids,
+    email: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TeamFile {
+    id: Spanned<String>,
+    #[serde(default)]
+    groups: Ids,
 }
 
 #[derive(Debug, Deserialize)]
@@ -286,9 +299,12 @@ pub fn load_all(folder: &Path, findings: &mut Diagnostics) -> Vec<Platform> {
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     let mut platforms = Vec::new();
+    let mut asked_for = Vec::new();
     for folder in folders {
         if folder.join("platform.yaml").exists() {
-            platforms.extend(load(&folder, findings));
+            let Some((platform, teams)) = load(&folder, findings) else { continue };
+            asked_for.extend(teams.into_iter().map(|(team, line)| (folder.join("platform.yaml"), line, team)));
+            platforms.push(platform);
         } else {
             findings.warning(&folder, None, "has no platform.yaml and is passed over", "add one or move the folder");
         }
@@ -297,7 +313,45 @@ pub fn load_all(folder: &Path, findings: &mut Diagnostics) -> Vec<Platform> {
         findings.error(folder, None, "holds no platform", "copy config/platforms/trellis and change it");
     }
     channels_belong_to_one_platform(folder, &platforms, findings);
+    accounts_belong_to_one_person(folder, &platforms, findings);
+    somebody_is_in(&asked_for, &platforms, findings);
     platforms
+}
+
+/// Two platforms may name the same person, but not two people with the same account. (Within a platform, see `Checker`.)
+fn accounts_belong_to_one_person(folder: &Path, platforms: &[Platform], findings: &mut Diagnostics) {
+    let mut owners: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
+    for platform in platforms {
+        for member in &platform.people {
+            for (chat, id) in &member.identities {
+                let (person, other_platform) = owners.entry((chat, id)).or_insert((&member.id, &platform.id));
+                if *person != member.id && *other_platform != platform.id {
+                    findings.error(
+                        &folder.join(&platform.id).join("platform.yaml"),
+                        None,
+                        format!("{} is {id} at {chat}, as is {person} of {other_platform}", member.id),
+                        "an account is one person's; correct one of the two, or give both the same id",
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// An audience of which nobody is known is probably a slip of the pen.
+fn somebody_is_in(asked_for: &[(PathBuf, u64, String)], platforms: &[Platform], findings: &mut Diagnostics) {
+    let members = platforms.iter().flat_map(|platform| &platform.people).flat_map(|member| &member.teams);
+    let named = platforms.iter().flat_map(|platform| &platform.teams).map(|team| &team.id);
+    let known: BTreeSet<&str> = members.chain(named).map(String::as_str).collect();
+    for (file, line, team) in asked_for.iter().filter(|(_, _, team)| !known.contains(team.as_str())) {
+        let there_are = known.iter().copied().collect::<Vec<_>>().join(", ");
+        findings.warning(
+            file,
+            Some(*line),
+            format!("nobody is in the team {team}, so nobody gets in here by it"),
+            format!("add it to people or teams, or name one of those that are there: {there_are}"),
+        );
+    }
 }
 
 fn channels_belong_to_one_platform(folder: &Path, platforms: &[Platform], findings: &mut Diagnostics) {
@@ -320,7 +374,8 @@ fn channels_belong_to_one_platform(folder: &Path, platforms: &[Platform], findin
     }
 }
 
-fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
+/// Reads one platform, and the teams that its audiences name, with their lines.
+fn load(folder: &Path, findings: &mut Diagnostics) -> Option<(Platform, Vec<(String, u64)>)> {
     let file = folder.join("platform.yaml");
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
@@ -331,8 +386,9 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
     };
     let parsed: PlatformFile = parse_yaml(&file, &text, 1, findings)?;
     let id = folder.file_name()?.to_string_lossy().into_owned();
-    let mut checker = Checker { file: &file, folder, findings };
+    let mut checker = Checker { file: &file, folder, findings, asked_for: Vec::new() };
     let platform = checker.platform(id, parsed);
+    let asked_for = checker.asked_for;
     let answers = answers::load(&folder.join("answers"), findings);
     for answer in &answers {
         if !platform.people.iter().any(|member| member.id == answer.owner) {
@@ -344,13 +400,15 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
             );
         }
     }
-    Some(Platform { answers, ..platform })
+    Some((Platform { answers, ..platform }, asked_for))
 }
 
 struct Checker<'a> {
     file: &'a Path,
     folder: &'a Path,
     findings: &'a mut Diagnostics,
+    /// Teams that audiences name, with their lines.
+    asked_for: Vec<(String, u64)>,
 }
 
 impl Checker<'_> {
@@ -393,6 +451,20 @@ impl Checker<'_> {
         self.unique("channel", channels.iter().map(|channel| &channel.name));
         self.unique("person", people.iter().map(|member| &member.id));
         self.unique("source", sources.iter().map(|source| &source.id));
+        self.unique("team", teams.iter().map(|team| &team.id));
+        self.one_person_each(&people);
+        self.asked_for = channels
+            .iter()
+            .map(|channel| &channel.audience)
+            .chain(sources.iter().map(|source| &source.audience))
+            .flatten()
+            .flat_map(|audience| &audience.value.teams)
+            .map(|team| (team.value.clone(), team.referenced.line()))
+            .collect();
+        let teams = teams
+            .into_iter()
+            .map(|team| Team { id: team.id.value, groups: self.ids(team.groups, Kind::Group) })
+            .collect();
         let capabilities = capabilities
             .into_iter()
             .map(|capability| {
@@ -418,7 +490,7 @@ impl Checker<'_> {
                 name: channel.name.value.trim_start_matches('#').to_owned(),
                 mode: channel.mode,
                 audience: self.audience(channel.audience),
-                ids: channel.ids,
+                ids: self.ids(channel.ids, Kind::Channel),
             })
             .collect();
         let mut people: Vec<Member> = people
@@ -428,8 +500,8 @@ impl Checker<'_> {
                 name: member.name,
                 teams: member.teams,
                 roles: member.roles,
-                identities: member.identities,
-                email: member.email,
+                identities: self.ids(member.identities, Kind::Person),
+                email: member.email.map(|email| self.email(email)),
             })
             .collect();
         for path in catalog {
@@ -487,12 +559,61 @@ impl Checker<'_> {
         }
     }
 
+    /// Ids as they can be looked up; those that no chat system would give are findings.
+    fn ids(&mut self, ids: Ids, kind: Kind) -> BTreeMap<String, String> {
+        let mut kept = BTreeMap::new();
+        for (chat, id) in ids {
+            match kind.shape_in(&chat) {
+                None => {
+                    let message = format!("`{chat}` is no chat system that has {}", kind.plural());
+                    self.error(&id, message, format!("write {}", kind.chats()));
+                }
+                Some(shape) if !shape.fits(&id.value) => {
+                    let message = format!("`{}` is not the id of a {} at {}", id.value, shape.of, shape.at);
+                    self.error(&id, message, shape.hint);
+                }
+                Some(_) => {
+                    kept.insert(chat, id.value);
+                }
+            }
+        }
+        kept
+    }
+
+    fn email(&mut self, email: Spanned<String>) -> String {
+        if !is_address(&email.value) {
+            let message = format!("`{}` is not an e-mail address", email.value);
+            self.error(&email, message, "write it as in ada@example.org");
+        }
+        email.value
+    }
+
+    /// An identity is one person's.
+    fn one_person_each(&mut self, people: &[MemberFile]) {
+        let mut owners: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+        for member in people {
+            for (chat, id) in &member.identities {
+                let other = owners.insert((chat, &id.value), &member.id.value);
+                if let Some(other) = other.filter(|other| *other != member.id.value) {
+                    let message = format!("{other} and {} are both {} at {chat}", member.id.value, id.value);
+                    self.findings.error(
+                        self.file,
+                        Some(id.referenced.line()),
+                        message,
+                        "an account is one person's; correct one of the two",
+                    );
+                }
+            }
+        }
+    }
+
     fn audience(&mut self, audience: Option<Spanned<AudienceFile>>) -> Audience {
         let Some(audience) = audience else { return Audience::Everyone };
         if audience.value.teams.is_empty() && audience.value.roles.is_empty() {
             self.error(&audience, "this audience is nobody", "name teams or roles, or leave audience out for everyone");
         }
-        Audience::Only { teams: audience.value.teams, roles: audience.value.roles }
+        let teams = audience.value.teams.into_iter().map(|team| team.value).collect();
+        Audience::Only { teams, roles: audience.value.roles }
     }
 
     fn source(&mut self, source: SourceFile) -> Option<Source> {
