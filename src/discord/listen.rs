@@ -103,9 +103,10 @@ impl From<gateway::End> for End {
         match end {
             gateway::End::Stopped => Self::Stopped,
             gateway::End::Renewed => Self::Renewed,
-            gateway::End::Invalid => {
-                Self::Again { reason: "Discord has ended the session; a new one begins".to_owned(), after: Some(INVALID_WAIT) }
-            }
+            gateway::End::Invalid => Self::Again {
+                reason: "Discord has ended the session; a new one begins".to_owned(),
+                after: Some(INVALID_WAIT),
+            },
             gateway::End::Failed(fault) => Self::Again { reason: fault.to_string(), after: None },
             gateway::End::Refused(reason) => Self::Never { reason: reason.to_owned() },
         }
@@ -196,7 +197,9 @@ async fn attend(
                 {
                     let (discord, stop, application) = (Arc::clone(&discord), stop.clone(), application.to_owned());
                     let core = Arc::clone(&core);
-                    tasks.spawn(async move { register(&core, &discord, &application, &stop).await });
+                    let guilds =
+                        each(&data["guilds"]).filter_map(|guild| text(guild, "id")).map(str::to_owned).collect();
+                    tasks.spawn(async move { register(&core, &discord, &application, guilds, &stop).await });
                 }
             }
             "RESUMED" => look_for_missed(&core, &stop).await,
@@ -221,7 +224,13 @@ async fn attend(
 }
 
 /// What an event about messages means to us.
-async fn understood(core: &Core, discord: &Discord, name: &str, data: &Value, stop: &CancellationToken) -> Vec<Inbound> {
+async fn understood(
+    core: &Core,
+    discord: &Discord,
+    name: &str,
+    data: &Value,
+    stop: &CancellationToken,
+) -> Vec<Inbound> {
     let about_messages = name.starts_with("MESSAGE_");
     if let Some(channel) = text(data, "channel_id").filter(|_| about_messages) {
         place(core, discord, channel, !data["guild_id"].is_null(), stop).await;
@@ -274,10 +283,10 @@ async fn look_for_missed(core: &Core, stop: &CancellationToken) {
     }
 }
 
-async fn register(core: &Core, discord: &Discord, application: &str, stop: &CancellationToken) {
+async fn register(core: &Core, discord: &Discord, application: &str, guilds: Vec<String>, stop: &CancellationToken) {
     let mut backoff = Backoff::from(FIRST_WAIT);
     loop {
-        match commands::register(discord, application).await {
+        match commands::register(discord, application, &guilds).await {
             Ok(true) => return info!("The commands are registered with Discord."),
             Ok(false) => return debug!("The commands were registered with Discord before."),
             Err(error @ CallError::Refused { .. }) => {
