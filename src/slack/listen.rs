@@ -27,6 +27,9 @@ const MAX_BODY: usize = 512 * 1024;
 /// How long the store may take before Slack is left to deliver again.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
+/// Said to whoever waits for a form that did not open.
+const TOO_LATE: &str = "The form could not be opened: it was ready too late for Slack. Please try again.";
+
 /// What is answered to Slack: that the event is taken, and perhaps something to show.
 pub(super) type Acknowledged = Result<Option<Json>, anyhow::Error>;
 
@@ -82,11 +85,14 @@ impl Desk {
                 match command::run(&self.core, &command).await {
                     Ok(Response { follows: true, .. }) => Ok(None),
                     Ok(Response { form: Some(form), .. }) => {
-                        self.open(trigger, form);
+                        let place = Some((command.channel.clone(), None));
+                        let way_back = (!needs_place).then(|| command.way_back.handle.clone());
+                        self.open(trigger, form, Reach { way_back, place, person: command.author.id.clone() });
                         Ok(None)
                     }
                     Ok(Response { card: Some(card), .. }) if needs_place => {
-                        self.tell(None, Some((command.channel.clone(), None)), command.author.id.clone(), card);
+                        let place = Some((command.channel.clone(), None));
+                        self.tell(Reach { way_back: None, place, person: command.author.id.clone() }, card);
                         Ok(None)
                     }
                     Ok(Response { card, notice, .. }) => Ok(card.or(notice.map(Card::text)).map(|card| whisper(&card))),
@@ -108,7 +114,7 @@ impl Desk {
     ) -> Result<(), anyhow::Error> {
         let card = match response {
             Ok(Response { form: Some(form), .. }) => {
-                self.open(trigger, form);
+                self.open(trigger, form, Reach { way_back, place, person });
                 return Ok(());
             }
             Ok(Response { card, notice, .. }) => card.or(notice.map(Card::text)),
@@ -116,42 +122,55 @@ impl Desk {
             Err(Failure::Internal(error)) => return Err(error),
         };
         if let Some(card) = card {
-            self.tell(way_back, place, person, card);
+            self.tell(Reach { way_back, place, person }, card);
         }
         Ok(())
     }
 
-    /// Opens a form; the trigger is good for three seconds, so nothing is retried.
-    fn open(&self, trigger: String, form: Form) {
+    /// Opens a form; the trigger is good for three seconds, so nothing is retried, but whoever waits for it is told.
+    fn open(&self, trigger: String, form: Form, reach: Reach) {
         let slack = Arc::clone(&self.slack);
         tokio::spawn(async move {
             let body = json!({ "trigger_id": trigger, "view": render::form(&form) });
             if let Err(error) = slack.client.call("views.open", &body).await {
                 warn!(error = %error, "A form could not be opened.");
+                reach.tell(&slack, &Card::text(TOO_LATE)).await;
             }
         });
     }
 
     /// Says something to one person, by the way back or beside the message.
-    fn tell(&self, way_back: Option<String>, place: Option<(String, Option<String>)>, person: String, card: Card) {
+    fn tell(&self, reach: Reach, card: Card) {
         let slack = Arc::clone(&self.slack);
-        tokio::spawn(async move {
-            let content = super::Content::of(&card);
-            if let Some(address) = way_back {
-                let body = content.with(json!({ "response_type": "ephemeral", "replace_original": false }));
-                if slack.client.answer(&address, &body).await.is_ok() {
-                    return;
-                }
+        tokio::spawn(async move { reach.tell(&slack, &card).await });
+    }
+}
+
+/// How one person is reached alone.
+struct Reach {
+    way_back: Option<String>,
+    /// A channel, and the thread in it.
+    place: Option<(String, Option<String>)>,
+    person: String,
+}
+
+impl Reach {
+    async fn tell(self, slack: &Slack, card: &Card) {
+        let content = super::Content::of(card);
+        if let Some(address) = self.way_back {
+            let body = content.with(json!({ "response_type": "ephemeral", "replace_original": false }));
+            if slack.client.answer(&address, &body).await.is_ok() {
+                return;
             }
-            let Some((channel, thread)) = place else { return };
-            let mut body = content.with(json!({ "channel": channel, "user": person }));
-            if let Some(thread) = thread {
-                body["thread_ts"] = json!(thread);
-            }
-            if let Err(error) = slack.client.call("chat.postEphemeral", &body).await {
-                warn!(error = %error, "A notice could not be shown.");
-            }
-        });
+        }
+        let Some((channel, thread)) = self.place else { return };
+        let mut body = content.with(json!({ "channel": channel, "user": self.person }));
+        if let Some(thread) = thread {
+            body["thread_ts"] = json!(thread);
+        }
+        if let Err(error) = slack.client.call("chat.postEphemeral", &body).await {
+            warn!(error = %error, "A notice could not be shown.");
+        }
     }
 }
 
