@@ -11,6 +11,7 @@ mod conversation;
 mod crash;
 mod discord;
 mod knowledge;
+mod outage;
 mod people;
 mod safety;
 mod slack;
