@@ -158,8 +158,10 @@ async fn prompt(core: &Arc<Core>, person: &Person, ask: &Ask) -> anyhow::Result<
                 let thread = asked.map(|asked| asked.root);
                 let now = ask_once(core, person, text, thread, ask.platform.as_deref()).await?;
                 show(core, &now.replies, ask.json).await?;
-                let labels: Vec<String> =
-                    (1..).zip(buttons(&now.replies)).map(|(number, button)| format!("/{number} {}", button.label)).collect();
+                let labels: Vec<String> = (1..)
+                    .zip(buttons(&now.replies))
+                    .map(|(number, button)| format!("/{number} {}", button.label))
+                    .collect();
                 if !ask.json && !labels.is_empty() {
                     super::out!("{}\n", labels.join("   "));
                 }

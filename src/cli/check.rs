@@ -7,12 +7,13 @@ use serde_json::json;
 
 use crate::{
     app::Adapters,
-    chat::Finding,
+    chat::{Finding, PostError},
     config::{Config, Diagnostics, Server},
     knowledge::sources::{self, Limits},
     llm,
     ops::understand,
     store::Db,
+    wire::{self, Cause, Fault},
 };
 
 #[derive(Debug, Args)]
@@ -90,7 +91,7 @@ async fn probe(config: &Config) -> Vec<Probe> {
         what: "store".to_owned(),
         result: store
             .map(|db| format!("{} opened, schema up to date", db.engine_name()))
-            .map_err(|error| format!("{error:#}")),
+            .map_err(|error| store_fault(&server.store.url, &error)),
     });
     probes.push(Probe {
         what: "embeddings".to_owned(),
@@ -127,6 +128,17 @@ async fn probe(config: &Config) -> Vec<Probe> {
     probes
 }
 
+/// Why the store did not open: where it was looked for (without the password), what is wrong, and which key to check.
+fn store_fault(url: &str, error: &anyhow::Error) -> String {
+    let advice = "Check store.url, and whether the database runs";
+    match Cause::of(error.as_ref()) {
+        _ if url.starts_with("sqlite:") => format!("{error:#}. Check store.url, and who may write there"),
+        // The database answered, and its own words say more.
+        Cause::Broken => format!("{}: {error:#}. {advice}", wire::origin(url)),
+        cause => Fault::new(url, cause, advice).to_string(),
+    }
+}
+
 /// Are the chat systems that are on set up, and is the bot where the files say?
 async fn probe_chats(config: &Config) -> Vec<Probe> {
     let chats = match Adapters::to_probe(config) {
@@ -141,8 +153,28 @@ async fn probe_chats(config: &Config) -> Vec<Probe> {
                 what: what.clone(),
                 result: if fine { Ok(text) } else { Err(text) },
             })),
-            Err(error) => probes.push(Probe { what, result: Err(error.to_string()) }),
+            Err(PostError::Later { reason, .. } | PostError::Never(reason)) => {
+                probes.push(Probe { what, result: Err(reason) });
+            }
         }
     }
     probes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_is_named_without_its_password() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let url = format!("postgres://me:secret@127.0.0.1:{port}/desk");
+        let error = Db::open(&url).await.unwrap_err();
+        let said = store_fault(&url, &error);
+        let expected =
+            format!("postgres://127.0.0.1:{port}: nothing listens there (connection refused). Check store.url");
+        assert!(said.starts_with(&expected) && !said.contains("secret"), "{said}");
+    }
 }

@@ -59,7 +59,8 @@ pub async fn run(config: Option<PathBuf>, jobs: Jobs) -> anyhow::Result<ExitCode
             }
         }
         What::Replay { id, all: _ } => {
-            let id = id.map(|id| id.parse::<JobId>().context("that is not the id of a job; see `jobs list`")).transpose()?;
+            let id =
+                id.map(|id| id.parse::<JobId>().context("that is not the id of a job; see `jobs list`")).transpose()?;
             let mut tx = core.db.write().await?;
             let count = store::jobs::replay(&mut tx, id, core.clock.now()).await?;
             core.db.commit(tx).await?;

@@ -132,7 +132,9 @@ async fn embed(core: &Core, platform: &crate::config::Platform) -> anyhow::Resul
 /// only where that costs no network.
 pub async fn make_ready(core: &Arc<Core>) -> anyhow::Result<()> {
     if core.config.platforms.iter().any(|platform| core.knowledge.index(&platform.id).is_none()) {
-        eprintln!("The pages are being read for the first time; that takes a while, and later questions go without it.");
+        eprintln!(
+            "The pages are being read for the first time; that takes a while, and later questions go without it."
+        );
     }
     for platform in &core.config.platforms {
         let mut changed = false;

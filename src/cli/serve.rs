@@ -207,7 +207,9 @@ pub fn summary(core: &Core) -> String {
         "Slack",
         match (server.slack.is_on(), server.slack.transport) {
             (false, _) => "off: set STATIONMASTER_SLACK_BOT_TOKEN and STATIONMASTER_SLACK_APP_TOKEN".to_owned(),
-            (true, SlackTransport::Socket) => format!("{}, connecting by socket; the log says when it stands", server.slack.command),
+            (true, SlackTransport::Socket) => {
+                format!("{}, connecting by socket; the log says when it stands", server.slack.command)
+            }
             (true, SlackTransport::Http) => {
                 format!("{}, listening for Slack's calls at {}/slack/events", server.slack.command, server.public_url())
             }

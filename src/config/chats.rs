@@ -173,7 +173,8 @@ fn slack(server: &Server, keys: &Keys, findings: &mut Diagnostics) {
         );
     }
     if !(1..=MOST_SOCKETS).contains(&slack.connections) {
-        let message = format!("slack.connections is {}; Slack allows 1 to {MOST_SOCKETS} for an app", slack.connections);
+        let message =
+            format!("slack.connections is {}; Slack allows 1 to {MOST_SOCKETS} for an app", slack.connections);
         keys.error("slack.connections", message, "the default is 2", findings);
     }
     if !slack.listen.is_empty() && slack.listen.parse::<std::net::SocketAddr>().is_err() {

@@ -66,20 +66,27 @@ impl Kind {
 
     /// The shape of such an id at a chat system; `None` for a chat system that nobody knows.
     pub fn shape_in(self, chat: &str) -> Option<Shape> {
-        const COPY_ID: &str = "in Discord: switch on Developer Mode under Advanced, right-click it, Copy ID; quote it here";
+        const COPY_ID: &str =
+            "in Discord: switch on Developer Mode under Advanced, right-click it, Copy ID; quote it here";
         let shape = |at, of, hint, pattern: &'static LazyLock<Regex>| {
             Some(Shape { at, of, hint, pattern: LazyLock::force(pattern) })
         };
         match (chat, self) {
-            ("slack", Self::Channel) => {
-                shape("Slack", "channel", "it begins with C, G or D; channel details show it at the bottom", &SLACK_CHANNEL)
-            }
+            ("slack", Self::Channel) => shape(
+                "Slack",
+                "channel",
+                "it begins with C, G or D; channel details show it at the bottom",
+                &SLACK_CHANNEL,
+            ),
             ("slack", Self::Person) => {
                 shape("Slack", "person", "it begins with U or W; profile › ⋮ › Copy member ID", &SLACK_PERSON)
             }
-            ("slack", Self::Group) => {
-                shape("Slack", "user group", "it begins with S; the address of the group's page ends with it", &SLACK_GROUP)
-            }
+            ("slack", Self::Group) => shape(
+                "Slack",
+                "user group",
+                "it begins with S; the address of the group's page ends with it",
+                &SLACK_GROUP,
+            ),
             ("discord", Self::Channel) => shape("Discord", "channel", COPY_ID, &SNOWFLAKE),
             ("discord", Self::Person) => shape("Discord", "person", COPY_ID, &SNOWFLAKE),
             ("discord", Self::Group) => shape("Discord", "role", COPY_ID, &SNOWFLAKE),

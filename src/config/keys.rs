@@ -69,25 +69,13 @@ impl Keys {
     }
 
     /// Says that the value of `section.key` is wrong, where it was set.
-    pub fn error(
-        &self,
-        key: &str,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-        findings: &mut Diagnostics,
-    ) {
+    pub fn error(&self, key: &str, message: impl Into<String>, hint: impl Into<String>, findings: &mut Diagnostics) {
         let (file, line, message) = self.place(key, message.into());
         findings.error(&file, line, message, hint);
     }
 
     /// As [`Self::error`], for what is only suspicious.
-    pub fn warning(
-        &self,
-        key: &str,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-        findings: &mut Diagnostics,
-    ) {
+    pub fn warning(&self, key: &str, message: impl Into<String>, hint: impl Into<String>, findings: &mut Diagnostics) {
         let (file, line, message) = self.place(key, message.into());
         findings.warning(&file, line, message, hint);
     }
@@ -190,10 +178,17 @@ impl Keys {
         let names = self.variables();
         let hint = match most_alike(name, names.iter().map(String::as_str)) {
             Some(other) => format!("did you mean {other}?"),
-            None => "take it away, or give it another beginning if it is not the bot's; config/default.toml lists all keys"
-                .to_owned(),
+            None => {
+                "take it away, or give it another beginning if it is not the bot's; config/default.toml lists all keys"
+                    .to_owned()
+            }
         };
-        findings.warning(Path::new(ENVIRONMENT), None, format!("{name} is the name of no key and changes nothing"), hint);
+        findings.warning(
+            Path::new(ENVIRONMENT),
+            None,
+            format!("{name} is the name of no key and changes nothing"),
+            hint,
+        );
     }
 
     /// The variable of every key.
@@ -227,9 +222,7 @@ fn find_line(text: &str, needle: &str) -> Option<u64> {
 /// The line of a key under its section.
 fn find_key(text: &str, section: &str, key: &str) -> Option<u64> {
     let header = format!("[{section}]");
-    let sets = |line: &str| {
-        line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
+    let sets = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
     (1..)
         .zip(text.lines())
         .skip_while(|(_, line)| !line.trim().starts_with(&header))

@@ -362,12 +362,16 @@ fn channels_belong_to_one_platform(folder: &Path, platforms: &[Platform], findin
             ids.entry("console".to_owned()).or_insert_with(|| channel.name.clone());
             for (chat, id) in ids {
                 if let Some(other) = owners.insert((chat.clone(), id.clone()), &platform.id) {
-                    findings.error(
-                        &folder.join(&platform.id).join("platform.yaml"),
-                        None,
-                        format!("the {chat} channel {id} belongs to {other} and to {}", platform.id),
-                        "list a channel under one platform only",
-                    );
+                    let (message, hint) = if other == platform.id {
+                        (
+                            format!("the {chat} channel {id} is listed twice"),
+                            "take one of the two away, or correct its id",
+                        )
+                    } else {
+                        let message = format!("the {chat} channel {id} belongs to {other} and to {}", platform.id);
+                        (message, "list a channel under one platform only")
+                    };
+                    findings.error(&folder.join(&platform.id).join("platform.yaml"), None, message, hint);
                 }
             }
         }

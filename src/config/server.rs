@@ -289,12 +289,28 @@ mod tests {
             Server::load_from(None, &environment, &mut findings);
             assert!(findings.to_string().contains(expected), "{findings}");
         }
-        check("SLACK_TRANSPORT", "sokcet", "error: environment: STATIONMASTER_SLACK_TRANSPORT: slack.transport: unknown");
-        check("SERVER_LISTEN", "here", "error: environment: STATIONMASTER_SERVER_LISTEN: server.listen: invalid socket");
+        check(
+            "SLACK_TRANSPORT",
+            "sokcet",
+            "error: environment: STATIONMASTER_SLACK_TRANSPORT: slack.transport: unknown",
+        );
+        check(
+            "SERVER_LISTEN",
+            "here",
+            "error: environment: STATIONMASTER_SERVER_LISTEN: server.listen: invalid socket",
+        );
         check("SLACK_CONNECTIONS", "-1", "STATIONMASTER_SLACK_CONNECTIONS: slack.connections: invalid value");
-        check("SLACK_CONNECTIONS", "99", "STATIONMASTER_SLACK_CONNECTIONS: slack.connections is 99; Slack allows 1 to 10");
+        check(
+            "SLACK_CONNECTIONS",
+            "99",
+            "STATIONMASTER_SLACK_CONNECTIONS: slack.connections is 99; Slack allows 1 to 10",
+        );
         check("SLACK_CONNECTIONS", "0", "slack.connections is 0");
-        check("ANSWERS_MAX_WORDS", "1", "error: environment: STATIONMASTER_ANSWERS_MAX_WORDS: answers.max_words is below");
+        check(
+            "ANSWERS_MAX_WORDS",
+            "1",
+            "error: environment: STATIONMASTER_ANSWERS_MAX_WORDS: answers.max_words is below",
+        );
         check("SLACK_BOTTOKEN", "x", "hint: did you mean STATIONMASTER_SLACK_BOT_TOKEN?");
         check("SERVICE_HOST", "10.0.0.1", "warning: environment: STATIONMASTER_SERVICE_HOST is the name of no key");
     }
@@ -327,8 +343,9 @@ mod tests {
         const DISCORD: &str = "MTEwMDAw.secret.fake-token-of-nobody";
         #[track_caller]
         fn check(slack_bot: &str, slack_app: &str, discord: &str, expected: &[&str]) {
-            let environment = [("SLACK_BOT_TOKEN", slack_bot), ("SLACK_APP_TOKEN", slack_app), ("DISCORD_TOKEN", discord)]
-                .map(|(name, value)| (format!("STATIONMASTER_{name}"), value.to_owned()));
+            let environment =
+                [("SLACK_BOT_TOKEN", slack_bot), ("SLACK_APP_TOKEN", slack_app), ("DISCORD_TOKEN", discord)]
+                    .map(|(name, value)| (format!("STATIONMASTER_{name}"), value.to_owned()));
             let mut findings = Diagnostics::default();
             Server::load_from(None, &environment, &mut findings);
             let text = findings.to_string();
@@ -339,7 +356,12 @@ mod tests {
             assert!(!text.contains("secret"), "{text}");
         }
         check(BOT, APP, DISCORD, &[]);
-        check(APP, BOT, "", &["slack.bot_token holds Slack's app-level token", "slack.app_token holds Slack's bot token"]);
+        check(
+            APP,
+            BOT,
+            "",
+            &["slack.bot_token holds Slack's app-level token", "slack.app_token holds Slack's bot token"],
+        );
         check("xoxp-secret", APP, "", &["slack.bot_token holds another token of Slack's"]);
         check(BOT, DISCORD, "", &["slack.app_token holds what looks like a token of Discord's"]);
         check("", APP, "", &["warning: environment: STATIONMASTER_SLACK_APP_TOKEN: slack.app_token is set, but"]);
@@ -347,14 +369,20 @@ mod tests {
         check("", "", &format!("\"{DISCORD}\""), &["discord.token has quotes in it"]);
         check("", "", &format!("{DISCORD}\n"), &["discord.token has white space in it"]);
         check("", "", BOT, &["discord.token holds Slack's bot token"]);
-        check("", "", "test", &["warning: environment: STATIONMASTER_DISCORD_TOKEN: discord.token does not look like one"]);
+        check(
+            "",
+            "",
+            "test",
+            &["warning: environment: STATIONMASTER_DISCORD_TOKEN: discord.token does not look like one"],
+        );
     }
 
     #[test]
     fn slack_cannot_call_this_machine_alone() {
         #[track_caller]
         fn check(public_url: &str, expected: bool) {
-            let environment = [("STATIONMASTER_SERVER_PUBLIC_URL", public_url), ("STATIONMASTER_SLACK_TRANSPORT", "http")];
+            let environment =
+                [("STATIONMASTER_SERVER_PUBLIC_URL", public_url), ("STATIONMASTER_SLACK_TRANSPORT", "http")];
             let (server, findings) = load(None, &environment);
             assert_eq!(server.unwrap().is_only_reached_from_here(), expected);
             assert_eq!(findings.iter().any(|finding| finding.contains("Slack cannot reach")), expected, "{findings:?}");

@@ -200,9 +200,9 @@ impl Api {
             serenity::Error::Http(HttpError::RateLimitI64F64 | HttpError::RateLimitUtf8) => {
                 CallError::later("Discord's rate limit could not be read")
             }
-            serenity::Error::Http(HttpError::InvalidHeader(_)) => {
-                CallError::refused("the token holds a strange character; copy it again into STATIONMASTER_DISCORD_TOKEN")
-            }
+            serenity::Error::Http(HttpError::InvalidHeader(_)) => CallError::refused(
+                "the token holds a strange character; copy it again into STATIONMASTER_DISCORD_TOKEN",
+            ),
             serenity::Error::Http(HttpError::Request(error)) if error.is_timeout() => self.failed(Cause::TimedOut),
             serenity::Error::Http(HttpError::Request(error)) => self.failed(Cause::of(error)),
             _ => CallError::refused("the request could not be made; is discord.api_url an address?"),
@@ -389,7 +389,10 @@ mod tests {
         check(&answer(429, Some(2.0), "{\"retry_after\":1.5}"), "later Some(1.5s)");
         check(&answer(429, Some(2.0), "slow down"), "later Some(2s)");
         check(&answer(502, None, "<html>"), "later None");
-        check(&answer(404, None, "{\"code\":10003,\"message\":\"Unknown Channel\"}"), "status 404, code 10003: Unknown Channel");
+        check(
+            &answer(404, None, "{\"code\":10003,\"message\":\"Unknown Channel\"}"),
+            "status 404, code 10003: Unknown Channel",
+        );
         let elsewhere = "http://127.0.0.1:9 answers with status 404 and is not Discord: is discord.api_url right? \
                          Discord's own is https://discord.com";
         check(&answer(404, None, "<html>"), elsewhere);

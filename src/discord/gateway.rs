@@ -258,13 +258,8 @@ mod tests {
     #[test]
     fn close_codes_say_what_follows() {
         let tls = Arc::new(tls(&Network { ca_file: String::new() }).unwrap());
-        let gateway = Gateway {
-            address: "ws://127.0.0.1:9/",
-            token: "t",
-            tls: &tls,
-            limit: Duration::from_secs(1),
-            jitter: 0.0,
-        };
+        let gateway =
+            Gateway { address: "ws://127.0.0.1:9/", token: "t", tls: &tls, limit: Duration::from_secs(1), jitter: 0.0 };
         let check = |code: Option<u16>, expected: &str, session_lives: bool| {
             let mut session = Some(Session { id: "s".to_owned(), address: "ws://x/".to_owned(), sequence: 7 });
             let end = match gateway.closed(code, &mut session) {

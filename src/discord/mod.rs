@@ -21,7 +21,8 @@ use tracing::info;
 
 use crate::{
     chat::{
-        Capabilities, ChatFuture, Connection, Finding, InboundMessage, Outbound, Platform, PostError, PrivateMessages, Profile,
+        Capabilities, ChatFuture, Connection, Finding, InboundMessage, Outbound, Platform, PostError, PrivateMessages,
+        Profile,
     },
     config::server::{Discord as Settings, Network},
     domain::ids::JobId,
@@ -99,11 +100,11 @@ impl Discord {
     /// Id of the bot's application, as the link that adds it needs it.
     ///
     /// # Errors
-    /// As [`Api::call`]; a wrong token is among the refusals.
-    pub async fn application_id(&self) -> Result<u64, CallError> {
+    /// What went wrong and what to do; a wrong token is among it.
+    pub async fn application_id(&self) -> Result<u64, PostError> {
         let application = self.api.application().await?;
         match client::snowflake(&application) {
-            0 => Err(CallError::Later { reason: "Discord named no application".to_owned(), after: None }),
+            0 => Err(PostError::later("Discord named no application; give its id with --application")),
             id => Ok(id),
         }
     }

@@ -36,7 +36,10 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
                 }
             }
             Err(error) if stop.is_cancelled() => {
-                warn!(error = format!("{error:#}"), "Work in hand was not settled; it is done again after the next start.");
+                warn!(
+                    error = format!("{error:#}"),
+                    "Work in hand was not settled; it is done again after the next start."
+                );
             }
             Err(error) => {
                 error!(error = format!("{error:#}"), "Jobs cannot be read; trying again in a second.");

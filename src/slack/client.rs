@@ -194,9 +194,8 @@ impl Client {
                 .map_err(|_| PostError::later("Slack's answer is not the JSON that it should be"))?;
             Ok((body, scopes))
         };
-        let (body, scopes) = tokio::time::timeout(self.timeout, answer)
-            .await
-            .map_err(|_| self.failed(Cause::TimedOut))??;
+        let (body, scopes) =
+            tokio::time::timeout(self.timeout, answer).await.map_err(|_| self.failed(Cause::TimedOut))??;
         match body["error"].as_str() {
             None => Ok((body, scopes)),
             Some(code) => Err(by_code(code, "")),
@@ -267,7 +266,9 @@ pub fn advice(code: &str) -> &'static str {
             ": check the id (channel details, at the bottom), and invite the bot (/invite) if the channel is private"
         }
         "link_disabled" => ": switch on Socket Mode in the app's settings at api.slack.com/apps",
-        "too_many_websockets" => ": an app has at most ten sockets; lower slack.connections, or stop other copies of the bot",
+        "too_many_websockets" => {
+            ": an app has at most ten sockets; lower slack.connections, or stop other copies of the bot"
+        }
         _ => "",
     }
 }

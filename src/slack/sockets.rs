@@ -10,7 +10,12 @@ use serde_json::{Value as Json, json};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, warn};
 
-use super::{NAME, Slack, client::advice, decode, listen::{Desk, patiently}};
+use super::{
+    NAME, Slack,
+    client::advice,
+    decode,
+    listen::{Desk, patiently},
+};
 use crate::{
     chat::PostError,
     ops::{Core, catch_up},

@@ -64,8 +64,16 @@ fn shapes_must_be_right() {
 fn ids_have_the_shape_that_their_chat_system_gives() {
     let check = |from: &str, to: &str, expected: &str| check("platforms/harbor/platform.yaml", from, to, expected);
     check("slack: C0ASK", "slack: U0ASK", "platform.yaml:18: `U0ASK` is not the id of a channel at Slack\n  hint: ");
-    check("discord: \"2001\"", "discord: ask-harbor", "platform.yaml:18: `ask-harbor` is not the id of a channel at Discord");
-    check("slack: C0ASK", "slak: C0ASK", "platform.yaml:18: `slak` is no chat system that has channels\n  hint: write slack,");
+    check(
+        "discord: \"2001\"",
+        "discord: ask-harbor",
+        "platform.yaml:18: `ask-harbor` is not the id of a channel at Discord",
+    );
+    check(
+        "slack: C0ASK",
+        "slak: C0ASK",
+        "platform.yaml:18: `slak` is no chat system that has channels\n  hint: write slack,",
+    );
     check("slack: U0DEV", "slack: C0DEV", "platform.yaml:33: `C0DEV` is not the id of a person at Slack");
     check("slack: S0PAY", "slack: payments", "platform.yaml:53: `payments` is not the id of a user group at Slack");
     check("groups: { slack: S0PAY", "groups: { console: x", "`console` is no chat system that has groups");
