@@ -238,14 +238,14 @@ mod tests {
 
     #[test]
     fn a_key_is_found_in_its_own_section() {
-        let text = "[slack]\ncommand = 'a'\n\n[discord]\ncommands = 1\ncommand = 'b'\n";
+        const TEXT: &str = "[slack]\ncommand = 'a'\n\n[discord]\ncommands = 1\ncommand = 'b'\n";
         #[track_caller]
-        fn check(text: &str, section: &str, key: &str, expected: Option<u64>) {
-            assert_eq!(find_key(text, section, key), expected);
+        fn check(section: &str, key: &str, expected: Option<u64>) {
+            assert_eq!(find_key(TEXT, section, key), expected);
         }
-        check(text, "slack", "command", Some(2));
-        check(text, "discord", "command", Some(6));
-        check(text, "slack", "listen", None);
+        check("slack", "command", Some(2));
+        check("discord", "command", Some(6));
+        check("slack", "listen", None);
     }
 
     #[test]

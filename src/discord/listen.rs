@@ -37,6 +37,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const GOOD: Duration = Duration::from_mins(1);
 /// Discord wants a pause of one to five seconds before a new session after an invalid one.
 const INVALID_WAIT: Duration = Duration::from_secs(1);
+/// Attempts to resume a session before a new one is begun.
+const MOST_RESUMES: u32 = 3;
 /// What is under way when the bot stops gets this long.
 const FAREWELL: Duration = Duration::from_secs(6);
 
@@ -56,17 +58,27 @@ async fn keep_connected(ears: &Ears, stop: &CancellationToken) {
     line.connecting(ears.discord.gateway_origin());
     let mut backoff = Backoff::from(FIRST_WAIT);
     let mut session = None;
+    let mut in_vain = 0;
     while !stop.is_cancelled() {
         let began = Instant::now();
         let end = ears.connection(&mut session, stop).await;
         if began.elapsed() > GOOD {
             backoff.reset();
+            in_vain = 0;
         }
         let mut wait = backoff.next(clock.entropy());
         match end {
             End::Stopped => return,
-            End::Renewed => debug!("Discord's gateway is connected anew."),
+            End::Renewed { after } => {
+                wait = wait.max(after.unwrap_or_default());
+                debug!("Discord's gateway is connected anew.");
+            }
             End::Again { reason, after } => {
+                in_vain += 1;
+                // The address of a session may be gone for good; a new session has its own.
+                if in_vain > MOST_RESUMES {
+                    session = None;
+                }
                 wait = wait.max(after.unwrap_or_default());
                 line.failed(&reason, wait, clock.now());
             }
@@ -81,9 +93,17 @@ async fn keep_connected(ears: &Ears, stop: &CancellationToken) {
 /// How a connection ended.
 enum End {
     Stopped,
-    Renewed,
-    Again { reason: String, after: Option<Duration> },
-    Never { reason: String },
+    /// As Discord asks now and then.
+    Renewed {
+        after: Option<Duration>,
+    },
+    Again {
+        reason: String,
+        after: Option<Duration>,
+    },
+    Never {
+        reason: String,
+    },
 }
 
 impl From<CallError> for End {
@@ -102,11 +122,8 @@ impl From<gateway::End> for End {
     fn from(end: gateway::End) -> Self {
         match end {
             gateway::End::Stopped => Self::Stopped,
-            gateway::End::Renewed => Self::Renewed,
-            gateway::End::Invalid => Self::Again {
-                reason: "Discord has ended the session; a new one begins".to_owned(),
-                after: Some(INVALID_WAIT),
-            },
+            gateway::End::Renewed => Self::Renewed { after: None },
+            gateway::End::Invalid => Self::Renewed { after: Some(INVALID_WAIT) },
             gateway::End::Failed(fault) => Self::Again { reason: fault.to_string(), after: None },
             gateway::End::Refused(reason) => Self::Never { reason: reason.to_owned() },
         }

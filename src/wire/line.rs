@@ -83,9 +83,11 @@ impl Line {
 
     /// A socket stands.
     pub fn stands(&self, now: Timestamp) {
-        match self.journal().stands(now) {
-            Some(news) => info!("{}: {news}.", self.name),
-            None => debug!("{}: another socket stands, or one was renewed.", self.name),
+        let news = self.journal().stands(now);
+        if let Some(news) = news {
+            info!("{}: {news}.", self.name);
+        } else {
+            debug!("{}: another socket stands, or one was renewed.", self.name);
         }
     }
 
@@ -98,7 +100,8 @@ impl Line {
     /// An attempt failed, or a standing socket broke. Said once for each reason until a socket stands.
     pub fn failed(&self, reason: &str, wait: Duration, now: Timestamp) {
         let (name, reason, wait) = (self.name, reason.trim_end_matches('.'), span(wait));
-        if self.journal().failed(reason, false, now) {
+        let news = self.journal().failed(reason, false, now);
+        if news {
             warn!("{name}: no connection. {reason}. Trying again in {wait}, then with growing pauses up to a minute.");
         } else {
             debug!("{name}: still no connection. {reason}. Trying again in {wait}.");
@@ -108,7 +111,8 @@ impl Line {
     /// The chat system refused. `then` says what happens next.
     pub fn refused(&self, reason: &str, then: &str, now: Timestamp) {
         let (name, reason) = (self.name, reason.trim_end_matches('.'));
-        if self.journal().failed(reason, true, now) {
+        let news = self.journal().failed(reason, true, now);
+        if news {
             error!("{name} refuses the bot: {reason}. {then}");
         }
     }
@@ -138,7 +142,7 @@ mod tests {
         assert!(!journal.failed("refused", false, START.plus(Duration::from_secs(1))), "the second socket, or attempt");
         assert!(journal.failed("no such name", false, START.plus(Duration::from_secs(2))), "another cause is news");
         assert_eq!(journal.connection(), Connection::Down);
-        let back = journal.stands(START.plus(Duration::from_secs(180)));
+        let back = journal.stands(START.plus(Duration::from_mins(3)));
         assert_eq!(back.as_deref(), Some("connected again after 3 min"));
         assert_eq!(journal.stands(START.plus(Duration::from_secs(181))), None, "the second socket");
         assert_eq!(journal.connection(), Connection::Up);

@@ -17,5 +17,6 @@ mod safety;
 mod slack;
 mod store;
 mod support;
+mod terminal;
 mod tidy;
 mod web;
