@@ -13,8 +13,11 @@ use crate::{
     llm,
     ops::understand,
     store::Db,
-    wire::{self, Cause, Fault},
+    wire::{self, Fault},
 };
+
+/// Longest wait for a database server to take a connection.
+const REACHED_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -86,13 +89,7 @@ fn report(findings: &Diagnostics, probes: &[Probe], config: Option<&Config>) {
 async fn probe(config: &Config) -> Vec<Probe> {
     let server: &Server = &config.server;
     let mut probes = Vec::new();
-    let store = Db::open(&server.store.url).await;
-    probes.push(Probe {
-        what: "store".to_owned(),
-        result: store
-            .map(|db| format!("{} opened, schema up to date", db.engine_name()))
-            .map_err(|error| store_fault(&server.store.url, &error)),
-    });
+    probes.push(Probe { what: "store".to_owned(), result: probe_store(&server.store.url).await });
     probes.push(Probe {
         what: "embeddings".to_owned(),
         result: match llm::embedder(&server.embeddings) {
@@ -128,15 +125,29 @@ async fn probe(config: &Config) -> Vec<Probe> {
     probes
 }
 
-/// Why the store did not open: where it was looked for (without the password), what is wrong, and which key to check.
-fn store_fault(url: &str, error: &anyhow::Error) -> String {
+/// Does the store open? Otherwise: where it was looked for (without the password), what is wrong, and which key to check.
+async fn probe_store(url: &str) -> Result<String, String> {
     let advice = "Check store.url, and whether the database runs";
-    match Cause::of(error.as_ref()) {
-        _ if url.starts_with("sqlite:") => format!("{error:#}. Check store.url, and who may write there"),
-        // The database answered, and its own words say more.
-        Cause::Broken => format!("{}: {error:#}. {advice}", wire::origin(url)),
-        cause => Fault::new(url, cause, advice).to_string(),
+    // The pool tries again and again and keeps the cause to itself.
+    if let Some((host, port)) = database_server(url) {
+        let knocked = wire::knock(&host, port, REACHED_WITHIN).await;
+        knocked.map_err(|cause| Fault::new(url, cause, advice).to_string())?;
     }
+    match Db::open(url).await {
+        Ok(db) => Ok(format!("{} opened, schema up to date", db.engine_name())),
+        Err(error) if url.starts_with("sqlite:") => Err(format!("{error:#}. Check store.url, and who may write there")),
+        Err(error) => Err(format!("{}: {error:#}. {advice}", wire::origin(url))),
+    }
+}
+
+/// Host and port of a database that is a server; `None` for files and for sockets of this machine.
+fn database_server(url: &str) -> Option<(String, u16)> {
+    const POSTGRES: u16 = 5432;
+    let url = url::Url::parse(url).ok().filter(|url| url.scheme().starts_with("postgres"))?;
+    let host =
+        url.host_str().filter(|host| !host.is_empty() && !host.starts_with("%2F") && !host.starts_with("%2f"))?;
+    let elsewhere = url.query_pairs().any(|(key, _)| matches!(key.as_ref(), "host" | "hostaddr" | "port"));
+    (!elsewhere).then(|| (host.trim_matches(['[', ']']).to_owned(), url.port().unwrap_or(POSTGRES)))
 }
 
 /// Are the chat systems that are on set up, and is the bot where the files say?
@@ -170,11 +181,23 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let url = format!("postgres://me:secret@127.0.0.1:{port}/desk");
-        let error = Db::open(&url).await.unwrap_err();
-        let said = store_fault(&url, &error);
+        let said = probe_store(&format!("postgres://me:secret@127.0.0.1:{port}/desk")).await.unwrap_err();
         let expected =
             format!("postgres://127.0.0.1:{port}: nothing listens there (connection refused). Check store.url");
         assert!(said.starts_with(&expected) && !said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn a_database_server_has_a_host_and_a_port() {
+        #[track_caller]
+        fn check(url: &str, expected: Option<(&str, u16)>) {
+            assert_eq!(database_server(url), expected.map(|(host, port)| (host.to_owned(), port)), "{url}");
+        }
+        check("postgres://me:p@db.example/desk", Some(("db.example", 5432)));
+        check("postgresql://db.example:6543/desk", Some(("db.example", 6543)));
+        check("postgres://[::1]:6543/desk", Some(("::1", 6543)));
+        check("postgres:///desk?host=/var/run/postgresql", None);
+        check("postgres://localhost/desk?host=/var/run/postgresql", None);
+        check("sqlite:data/store.sqlite", None);
     }
 }

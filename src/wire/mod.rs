@@ -9,5 +9,5 @@ mod trust;
 pub use backoff::{Backoff, sleep};
 pub use fault::{Cause, Fault, origin};
 pub use line::Line;
-pub use socket::{Frame, Socket};
+pub use socket::{Frame, Socket, knock};
 pub use trust::tls;

@@ -96,6 +96,18 @@ impl Socket {
     }
 }
 
+/// Does anything take a connection there?
+///
+/// # Errors
+/// What stands in the way.
+pub async fn knock(host: &str, port: u16, limit: Duration) -> Result<(), Cause> {
+    match tokio::time::timeout(limit, TcpStream::connect((host, port))).await {
+        Err(_) => Err(Cause::TimedOut),
+        Ok(Err(error)) => Err(Cause::of(&error)),
+        Ok(Ok(_)) => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;

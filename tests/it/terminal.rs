@@ -7,7 +7,7 @@ use crate::support::{Files, root};
 /// A configuration of its own for the program.
 fn installation() -> Files {
     let mut files = Files::harbor();
-    files.more = "[embeddings]\nkind = 'off'\n".to_owned();
+    files.more.push_str("[embeddings]\nkind = 'off'\n");
     let store = format!("sqlite:{}", files.path("store.sqlite").display());
     files.config(&store).unwrap_or_else(|findings| panic!("{findings}"));
     files

@@ -167,7 +167,7 @@ async fn health_names_each_chat_system_and_ready_waits_for_all() {
     served.end().await;
     // A Slack that was never connected to.
     let mut files = Files::harbor();
-    files.more = "[slack]\nbot_token = 'xoxb-x'\napp_token = 'xapp-x'\n".to_owned();
+    files.more.push_str("[slack]\nbot_token = 'xoxb-x'\napp_token = 'xapp-x'\n");
     let served = Served::with(files).await;
     let (status, health) = served.get("/health").await;
     assert_eq!((status, &health["chats"]["slack"]), (StatusCode::OK, &json!("connecting")));
