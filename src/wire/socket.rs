@@ -110,6 +110,7 @@ pub async fn knock(host: &str, port: u16, limit: Duration) -> Result<(), Cause> 
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -137,5 +138,43 @@ mod tests {
         assert_eq!(opened.unwrap_err(), Cause::Refused);
         let opened = Socket::open("ws://no-such-host.invalid/", &trust(), limit).await;
         assert_eq!(opened.unwrap_err(), Cause::Unresolved);
+    }
+
+    /// A WebSocket server behind TLS, with a certificate of an authority that no machine trusts.
+    async fn behind_tls() -> String {
+        let read = |name: &str| format!("{}/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+        let chain = CertificateDer::pem_file_iter(read("localhost.pem")).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(read("localhost.key")).unwrap();
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(ring)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+                    socket.send(Message::Text("hello".into())).await.unwrap();
+                }
+            }
+        });
+        format!("wss://localhost:{port}/")
+    }
+
+    #[tokio::test]
+    async fn an_authority_of_the_configuration_is_trusted() {
+        let address = behind_tls().await;
+        let limit = Duration::from_secs(5);
+        let Err(Cause::Tls(reason)) = Socket::open(&address, &trust(), limit).await else { panic!("nobody vouches") };
+        assert!(reason.contains("UnknownIssuer"), "{reason}");
+        let ca_file = format!("{}/tests/fixtures/tls/ca.pem", env!("CARGO_MANIFEST_DIR"));
+        let trust = Arc::new(tls(&Network { ca_file }).unwrap());
+        let mut socket = Socket::open(&address, &trust, limit).await.unwrap();
+        assert_eq!(socket.next().await, Ok(Frame::Text("hello".to_owned())));
     }
 }
