@@ -31,7 +31,11 @@ impl Adapters {
         let server = &config.server;
         Ok(Self {
             slack: server.slack.is_on().then(|| Slack::new(&server.slack, &server.network)).transpose()?,
-            discord: server.discord.is_on().then(|| Arc::new(Discord::new(&server.discord))),
+            discord: server
+                .discord
+                .is_on()
+                .then(|| Discord::new(&server.discord, &server.network).map(Arc::new))
+                .transpose()?,
         })
     }
 

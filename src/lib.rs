@@ -20,3 +20,4 @@ pub mod slack;
 pub mod store;
 pub mod telemetry;
 pub mod web;
+pub mod wire;

@@ -280,11 +280,39 @@ pub struct Capabilities {
     pub history: bool,
 }
 
+/// How the connection to a chat system stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// No attempt has ended yet.
+    Connecting,
+    Up,
+    /// It is tried again.
+    Down,
+    /// The chat system answered, and does not let the bot in.
+    Refused,
+}
+
+impl Connection {
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// A chat system. What it cannot do has a default that says so.
 pub trait Platform: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
 
     fn capabilities(&self) -> Capabilities;
+
+    /// How the connection stands by which its events come in. Systems without one are always there.
+    fn connection(&self) -> Connection {
+        Connection::Up
+    }
 
     /// Posts or replaces a message and returns the chat system's id of it. `job` is the same on every attempt:
     /// the system (or its adapter) uses it to recognise a message that was posted before.

@@ -13,13 +13,15 @@ use serde_json::json;
 
 use crate::{
     app,
-    chat::{Block, Card, Press},
+    chat::{Block, Button, Card, Press},
     console::{self, decode},
-    domain::people::Person,
+    domain::{ids::MessageId, people::Person},
     jobs,
     ops::{
-        Core, act,
+        Core, Failure,
+        act::{self, Response},
         intake::{self, Received},
+        understand,
     },
     store::{self, messages::Message},
 };
@@ -60,6 +62,7 @@ pub async fn run(config: Option<PathBuf>, ask: Ask) -> anyhow::Result<ExitCode> 
         None => Person::stranger("terminal", "You"),
     };
     super::kb::make_ready(&core).await?;
+    learn_kinds(&core).await;
     if ask.question.is_empty() {
         prompt(&core, &person, &ask).await?;
     } else {
@@ -70,27 +73,67 @@ pub async fn run(config: Option<PathBuf>, ask: Ask) -> anyhow::Result<ExitCode> 
             "the question is longer than {} characters; shorten it",
             intake::MAX_TEXT
         );
-        let replies = ask_once(&core, &person, &text, None, ask.platform.as_deref()).await?;
-        show(&core, &replies.1, ask.json).await?;
+        let asked = ask_once(&core, &person, &text, None, ask.platform.as_deref()).await?;
+        show(&core, &asked.replies, ask.json).await?;
+        let labels: Vec<String> = buttons(&asked.replies).into_iter().map(|button| button.label).collect();
+        if !ask.json && !labels.is_empty() {
+            super::out!("({} can be pressed in the prompt: `stationmaster ask`)", labels.join(", "));
+        }
     }
     core.db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Learns to tell questions from thanks and the rest, as the server does. Its vectors are kept, so that only the first
+/// time takes long.
+async fn learn_kinds(core: &Core) {
+    let bar = super::spinner("Learning what messages are");
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    let trained = understand::train(&core.knowledge, &core.config.server.messages.examples).await;
+    bar.finish_and_clear();
+    match trained {
+        Ok(classifier) => core.install_classifier(classifier),
+        Err(error) => eprintln!("messages are told apart by rules of thumb only: {error:#}"),
+    }
 }
 
 fn platforms(core: &Core) -> String {
     core.config.platforms.iter().map(|platform| platform.id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// What is done with a line of the prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line<'a> {
+    StartOver,
+    End,
+    /// The button of this number, from 1.
+    Press(usize),
+    Ask(&'a str),
+}
+
+impl<'a> Line<'a> {
+    fn of(line: &'a str) -> Self {
+        match line.trim() {
+            "" => Self::StartOver,
+            "exit" | "quit" | ":q" => Self::End,
+            text => match text.strip_prefix('/').and_then(|number| number.parse().ok()) {
+                Some(number) => Self::Press(number),
+                None => Self::Ask(text),
+            },
+        }
+    }
+}
+
 /// Reads questions until the end of the input; a blank line starts a new thread.
 async fn prompt(core: &Arc<Core>, person: &Person, ask: &Ask) -> anyhow::Result<()> {
     let terminal = std::io::stdin().is_terminal();
     if terminal {
-        super::out!("Ask in plain words. A blank line starts over, Ctrl-D ends.");
+        super::out!("Ask in plain words. A blank line starts over, /1 presses the first button, Ctrl-D ends.");
     }
-    let mut thread: Option<String> = None;
+    let mut asked: Option<Asked> = None;
     loop {
         if terminal {
-            print!("{} ", if thread.is_some() { "…" } else { "?" });
+            print!("{} ", if asked.is_some() { "…" } else { "?" });
             std::io::stdout().flush().context("write to the terminal")?;
         }
         let line = tokio::task::spawn_blocking(|| {
@@ -104,28 +147,95 @@ async fn prompt(core: &Arc<Core>, person: &Person, ask: &Ask) -> anyhow::Result<
         if read == 0 {
             return Ok(());
         }
-        match line.trim() {
-            "" => {
-                thread = None;
-                continue;
+        match Line::of(&line) {
+            Line::End => return Ok(()),
+            Line::StartOver => asked = None,
+            Line::Press(number) => match &mut asked {
+                Some(asked) => press(core, person, asked, number, ask.json).await?,
+                None => super::out!("Nothing is shown that has a button; ask something first.\n"),
+            },
+            Line::Ask(text) => {
+                let thread = asked.map(|asked| asked.root);
+                let now = ask_once(core, person, text, thread, ask.platform.as_deref()).await?;
+                show(core, &now.replies, ask.json).await?;
+                let labels: Vec<String> = (1..)
+                    .zip(buttons(&now.replies))
+                    .map(|(number, button)| format!("/{number} {}", button.label))
+                    .collect();
+                if !ask.json && !labels.is_empty() {
+                    super::out!("{}\n", labels.join("   "));
+                }
+                asked = Some(now);
             }
-            "exit" | "quit" | ":q" => return Ok(()),
-            _ => {}
         }
-        let (root, replies) = ask_once(core, person, line.trim(), thread.clone(), ask.platform.as_deref()).await?;
-        thread = Some(root);
-        show(core, &replies, ask.json).await?;
     }
 }
 
-/// Sends one message and waits for everything it causes. Returns the thread and the bot's messages.
+/// A question, and what the bot said to it so far.
+struct Asked {
+    id: MessageId,
+    /// The first message of its thread.
+    root: String,
+    replies: Vec<Message>,
+}
+
+/// Presses the button of this number and shows what comes of it.
+async fn press(
+    core: &Arc<Core>,
+    person: &Person,
+    asked: &mut Asked,
+    number: usize,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let shown = buttons(&asked.replies);
+    let Some(button) = number.checked_sub(1).and_then(|index| shown.get(index)) else {
+        super::out!("There is no button {number} here; {} are shown.\n", shown.len());
+        return Ok(());
+    };
+    super::out!("{}\n", pressed(core, person, button).await?);
+    let (_, now) = replies(core, asked.id).await?;
+    let known: Vec<MessageId> = asked.replies.iter().map(|reply| reply.id).collect();
+    let (_, fresh): (Vec<Message>, Vec<Message>) = now.into_iter().partition(|reply| known.contains(&reply.id));
+    show(core, &fresh, as_json).await?;
+    asked.replies.extend(fresh);
+    Ok(())
+}
+
+/// The buttons under the newest message that has any.
+fn buttons(replies: &[Message]) -> Vec<Button> {
+    let cards = replies.iter().rev().filter_map(|reply| serde_json::from_value::<Card>(reply.card.clone()?).ok());
+    let buttons = cards.map(|card| {
+        let blocks = card.blocks.into_iter();
+        blocks.flat_map(|block| if let Block::Buttons { items } = block { items } else { Vec::new() }).collect()
+    });
+    buttons.into_iter().find(|buttons: &Vec<Button>| !buttons.is_empty()).unwrap_or_default()
+}
+
+/// Presses a button; what is said to whoever pressed it.
+async fn pressed(core: &Arc<Core>, person: &Person, button: &Button) -> anyhow::Result<String> {
+    let key = core.clock.new_uuid();
+    let press = decode::press(person, button.action, std::collections::BTreeMap::new(), key);
+    let response = match act::press(core, &press).await {
+        Ok(response) => response,
+        Err(Failure::Internal(error)) => return Err(error),
+        Err(refused) => return Ok(refused.to_string()),
+    };
+    jobs::drain(core).await?;
+    let Response { form, card, notice, .. } = response;
+    if form.is_some() {
+        return Ok(format!("{} asks more than fits here; press it in the console of the browser.", button.label));
+    }
+    Ok(card.map(|card| card.to_markdown()).or(notice).unwrap_or_else(|| format!("{}: done.", button.label)))
+}
+
+/// Sends one message and waits for everything it causes.
 async fn ask_once(
     core: &Arc<Core>,
     person: &Person,
     text: &str,
     thread: Option<String>,
     platform: Option<&str>,
-) -> anyhow::Result<(String, Vec<Message>)> {
+) -> anyhow::Result<Asked> {
     let channel = format!("{}{}", console::DIRECT, person.id);
     let key = core.clock.new_uuid().to_string();
     let inbound = decode::message(person, &channel, thread, text, &key);
@@ -141,7 +251,7 @@ async fn ask_once(
         jobs::drain(core).await?;
         replies = self::replies(core, id).await?.1.split_off(1);
     }
-    Ok((root, replies))
+    Ok(Asked { id, root, replies })
 }
 
 /// The press on the button that names `platform`, when the bot asked which one is meant.
@@ -156,7 +266,7 @@ fn choice(core: &Core, person: &Person, message: &Message, platform: &str) -> Op
 }
 
 /// The bot's messages after message `id` in its thread.
-async fn replies(core: &Core, id: crate::domain::ids::MessageId) -> anyhow::Result<(String, Vec<Message>)> {
+async fn replies(core: &Core, id: MessageId) -> anyhow::Result<(String, Vec<Message>)> {
     let mut tx = core.db.read().await?;
     let message = store::messages::by_id(&mut tx, id).await?.context("the question is not there")?;
     let root = message.thread_root().to_owned();
@@ -189,4 +299,22 @@ async fn show(core: &Core, replies: &[Message], as_json: bool) -> anyhow::Result
         super::out!("{value}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_prompt() {
+        #[track_caller]
+        fn check(line: &str, expected: Line<'_>) {
+            assert_eq!(Line::of(line), expected);
+        }
+        check(" \n", Line::StartOver);
+        check("exit\n", Line::End);
+        check("/2\n", Line::Press(2));
+        check("/etc/hosts is wrong\n", Line::Ask("/etc/hosts is wrong"));
+        check("how long are logs kept?\n", Line::Ask("how long are logs kept?"));
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     app::{self, Adapters},
-    chat::Finding,
+    chat::{Finding, PostError},
     clock::{Clock as _, SystemClock},
     config::{Config, Diagnostics, Platform, RotaKeeper, Server},
     duty::DutyServices,
@@ -19,7 +19,11 @@ use crate::{
     },
     outside::{http::Http, tracker::Tracker},
     store::Db,
+    wire::{self, Fault},
 };
+
+/// Longest wait for a database server to take a connection.
+const REACHED_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -113,13 +117,7 @@ fn form_lines(platform: &Platform) -> Vec<String> {
 async fn probe(config: &Config) -> Vec<Probe> {
     let server: &Server = &config.server;
     let mut probes = Vec::new();
-    let store = Db::open(&server.store.url).await;
-    probes.push(Probe {
-        what: "store".to_owned(),
-        result: store
-            .map(|db| format!("{} opened, schema up to date", db.engine_name()))
-            .map_err(|error| format!("{error:#}")),
-    });
+    probes.push(Probe { what: "store".to_owned(), result: probe_store(&server.store.url).await });
     probes.push(Probe {
         what: "embeddings".to_owned(),
         result: match llm::embedder(&server.embeddings) {
@@ -204,6 +202,31 @@ async fn probe_rotas(config: &Config) -> Vec<Probe> {
     probes
 }
 
+/// Does the store open? Otherwise: where it was looked for (without the password), what is wrong, and which key to check.
+async fn probe_store(url: &str) -> Result<String, String> {
+    let advice = "Check store.url, and whether the database runs";
+    // The pool tries again and again and keeps the cause to itself.
+    if let Some((host, port)) = database_server(url) {
+        let knocked = wire::knock(&host, port, REACHED_WITHIN).await;
+        knocked.map_err(|cause| Fault::new(url, cause, advice).to_string())?;
+    }
+    match Db::open(url).await {
+        Ok(db) => Ok(format!("{} opened, schema up to date", db.engine_name())),
+        Err(error) if url.starts_with("sqlite:") => Err(format!("{error:#}. Check store.url, and who may write there")),
+        Err(error) => Err(format!("{}: {error:#}. {advice}", wire::origin(url))),
+    }
+}
+
+/// Host and port of a database that is a server; `None` for files and for sockets of this machine.
+fn database_server(url: &str) -> Option<(String, u16)> {
+    const POSTGRES: u16 = 5432;
+    let url = url::Url::parse(url).ok().filter(|url| url.scheme().starts_with("postgres"))?;
+    let host =
+        url.host_str().filter(|host| !host.is_empty() && !host.starts_with("%2F") && !host.starts_with("%2f"))?;
+    let elsewhere = url.query_pairs().any(|(key, _)| matches!(key.as_ref(), "host" | "hostaddr" | "port"));
+    (!elsewhere).then(|| (host.trim_matches(['[', ']']).to_owned(), url.port().unwrap_or(POSTGRES)))
+}
+
 /// Are the chat systems that are on set up, and is the bot where the files say?
 async fn probe_chats(config: &Config) -> Vec<Probe> {
     let chats = match Adapters::to_probe(config) {
@@ -218,8 +241,40 @@ async fn probe_chats(config: &Config) -> Vec<Probe> {
                 what: what.clone(),
                 result: if fine { Ok(text) } else { Err(text) },
             })),
-            Err(error) => probes.push(Probe { what, result: Err(error.to_string()) }),
+            Err(PostError::Later { reason, .. } | PostError::Never(reason)) => {
+                probes.push(Probe { what, result: Err(reason) });
+            }
         }
     }
     probes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_is_named_without_its_password() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let said = probe_store(&format!("postgres://me:secret@127.0.0.1:{port}/desk")).await.unwrap_err();
+        let expected =
+            format!("postgres://127.0.0.1:{port}: nothing listens there (connection refused). Check store.url");
+        assert!(said.starts_with(&expected) && !said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn a_database_server_has_a_host_and_a_port() {
+        #[track_caller]
+        fn check(url: &str, expected: Option<(&str, u16)>) {
+            assert_eq!(database_server(url), expected.map(|(host, port)| (host.to_owned(), port)), "{url}");
+        }
+        check("postgres://me:p@db.example/desk", Some(("db.example", 5432)));
+        check("postgresql://db.example:6543/desk", Some(("db.example", 6543)));
+        check("postgres://[::1]:6543/desk", Some(("::1", 6543)));
+        check("postgres:///desk?host=/var/run/postgresql", None);
+        check("postgres://localhost/desk?host=/var/run/postgresql", None);
+        check("sqlite:data/store.sqlite", None);
+    }
 }

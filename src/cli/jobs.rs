@@ -22,10 +22,11 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Run a job that failed for good again, or all of them
+    /// Run a job that failed for good again, or all of them (--all)
+    #[command(override_usage = "stationmaster jobs replay <ID>\n       stationmaster jobs replay --all")]
     Replay {
-        /// Id of the job
-        #[arg(required_unless_present = "all")]
+        /// Id of the job, as `jobs list` shows it
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
         id: Option<String>,
         /// Every job that failed for good
         #[arg(long)]
@@ -38,8 +39,10 @@ pub async fn run(config: Option<PathBuf>, jobs: Jobs) -> anyhow::Result<ExitCode
     match jobs.what {
         What::List { json } => {
             let mut tx = core.db.read().await?;
+            let mut count = 0;
             for state in ["dead", "leased", "ready"] {
                 for job in store::jobs::in_state(&mut tx, state, 200).await? {
+                    count += 1;
                     let error = job.last_error.unwrap_or_default();
                     if json {
                         super::out!(
@@ -51,16 +54,21 @@ pub async fn run(config: Option<PathBuf>, jobs: Jobs) -> anyhow::Result<ExitCode
                     }
                 }
             }
+            if count == 0 && !json {
+                super::out!("No job waits, runs or has failed.");
+            }
         }
-        What::Replay { id, all } => {
-            let id = match id {
-                Some(id) if !all => Some(id.parse::<JobId>().context("that is not the id of a job; see `jobs list`")?),
-                _ => None,
-            };
+        What::Replay { id, all: _ } => {
+            let id =
+                id.map(|id| id.parse::<JobId>().context("that is not the id of a job; see `jobs list`")).transpose()?;
             let mut tx = core.db.write().await?;
             let count = store::jobs::replay(&mut tx, id, core.clock.now()).await?;
             core.db.commit(tx).await?;
-            super::out!("{count} jobs wait to run again.");
+            match count {
+                0 => super::out!("No job that failed for good is there to run again; `jobs list` shows what there is."),
+                1 => super::out!("1 job waits to run again."),
+                _ => super::out!("{count} jobs wait to run again."),
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

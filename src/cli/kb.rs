@@ -82,7 +82,7 @@ async fn sync_now(core: &Arc<Core>, only: Option<&str>, json: bool) -> anyhow::R
     let mut failed = false;
     for platform in core.config.platforms.iter().filter(|platform| only.is_none_or(|id| platform.id == id)) {
         for source in &platform.sources {
-            let bar = super::spinner();
+            let bar = super::spinner("Reading");
             let synced = sync::sync_source(core, platform, source, &|path| bar.set_message(path.to_owned())).await;
             bar.finish_and_clear();
             match synced {
@@ -131,6 +131,11 @@ async fn embed(core: &Core, platform: &crate::config::Platform) -> anyhow::Resul
 /// Reads what was never read, so that a first question finds something. What was read before is brought up to date
 /// only where that costs no network.
 pub async fn make_ready(core: &Arc<Core>) -> anyhow::Result<()> {
+    if core.config.platforms.iter().any(|platform| core.knowledge.index(&platform.id).is_none()) {
+        eprintln!(
+            "The pages are being read for the first time; that takes a while, and later questions go without it."
+        );
+    }
     for platform in &core.config.platforms {
         let mut changed = false;
         for source in &platform.sources {
@@ -142,7 +147,7 @@ pub async fn make_ready(core: &Arc<Core>) -> anyhow::Result<()> {
             if state.synced_at.is_some() && !local {
                 continue;
             }
-            let bar = super::spinner();
+            let bar = super::spinner("Reading");
             let synced = sync::sync_source(core, platform, source, &|path| bar.set_message(path.to_owned())).await;
             bar.finish_and_clear();
             match synced {

@@ -113,9 +113,9 @@ fn progress_bar(what: &'static str) -> indicatif::ProgressBar {
     indicatif::ProgressBar::new(0).with_style(style).with_message(what)
 }
 
-/// A line that shows what is being read.
-fn spinner() -> indicatif::ProgressBar {
-    let style = indicatif::ProgressStyle::with_template("Reading {msg}")
+/// A line on standard error that shows what is being done.
+fn spinner(what: &str) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template("{prefix} {msg} {elapsed}")
         .unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner());
-    indicatif::ProgressBar::new_spinner().with_style(style)
+    indicatif::ProgressBar::new_spinner().with_style(style).with_prefix(what.to_owned())
 }

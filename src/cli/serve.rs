@@ -1,9 +1,14 @@
 //! `stationmaster serve`: the bot, until it is told to stop.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
@@ -37,25 +42,55 @@ pub async fn run(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         format!("listen on {address}: is another Stationmaster running? Set server.listen to another port")
     })?;
     super::out!("{}", summary(&core));
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
-    tasks.spawn(train(Arc::clone(&core)));
-    tasks.spawn(tick(Arc::clone(&core), stop.clone()));
-    for _ in 0..WORKERS {
-        tasks.spawn(jobs::run(Arc::clone(&core), stop.clone()));
-    }
-    adapters.listen(&core, &tasks, &stop);
-    let servers = serve_web(&core, &adapters, listener, &stop).await?;
+    let house = House::open(&core, &adapters, listener).await?;
     wait_for_signal().await?;
-    info!("Stopping: work in hand is finished first.");
-    stop.cancel();
-    tasks.close();
-    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
-        warn!("Work in hand took too long; it goes on after the next start.");
-    }
-    servers.iter().for_each(tokio::task::JoinHandle::abort);
-    core.db.close().await;
+    house.close(&core).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that runs side by side. What takes in is apart from what works off, so that it can end first.
+struct House {
+    no_more: CancellationToken,
+    taking_in: TaskTracker,
+    idle: CancellationToken,
+    working: JoinSet<()>,
+}
+
+impl House {
+    async fn open(core: &Arc<Core>, adapters: &app::Adapters, listener: TcpListener) -> anyhow::Result<Self> {
+        let (no_more, taking_in) = (CancellationToken::new(), TaskTracker::new());
+        let (idle, mut working) = (CancellationToken::new(), JoinSet::new());
+        let ending = no_more.clone();
+        let training = train(Arc::clone(core));
+        working.spawn(async move { ending.run_until_cancelled(training).await.unwrap_or_default() });
+        for _ in 0..WORKERS {
+            working.spawn(jobs::run(Arc::clone(core), idle.clone()));
+        }
+        taking_in.spawn(tick(Arc::clone(core), no_more.clone()));
+        serve_web(core, adapters, listener, &taking_in, &no_more).await?;
+        adapters.listen(core, &taking_in, &no_more);
+        Ok(Self { no_more, taking_in, idle, working })
+    }
+
+    /// Nothing more is taken in, work in hand is finished, the store is closed: in this order.
+    async fn close(self, core: &Core) {
+        let Self { no_more, taking_in, idle, mut working } = self;
+        info!("Stopping: work in hand is finished first.");
+        let began = Instant::now();
+        no_more.cancel();
+        taking_in.close();
+        let quiet = tokio::time::timeout(GRACE, taking_in.wait()).await.is_ok();
+        idle.cancel();
+        let finishing = async { while working.join_next().await.is_some() {} };
+        let finished = tokio::time::timeout(GRACE.saturating_sub(began.elapsed()), finishing).await.is_ok();
+        if !(quiet && finished) {
+            warn!("Work in hand took too long; it goes on after the next start.");
+        }
+        // Whoever still works would find the store closed.
+        working.shutdown().await;
+        core.db.close().await;
+        info!("Stopped.");
+    }
 }
 
 /// The web server, and the one that only chat systems call when they have an address of their own.
@@ -63,8 +98,9 @@ async fn serve_web(
     core: &Arc<Core>,
     adapters: &app::Adapters,
     listener: TcpListener,
+    tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+) -> anyhow::Result<()> {
     let webhooks = adapters.webhooks(core);
     let own = &core.config.server.slack.listen;
     let mut routers = Vec::new();
@@ -75,17 +111,15 @@ async fn serve_web(
         let listener = TcpListener::bind(own).await.with_context(|| format!("listen on slack.listen, {own}"))?;
         routers.push((listener, web::webhook_router(Arc::clone(core), webhooks)));
     }
-    Ok(routers
-        .into_iter()
-        .map(|(listener, router)| {
-            let stop = stop.clone();
-            tokio::spawn(async move {
-                if let Err(error) = web::serve(listener, router, stop).await {
-                    error!(error = %error, "Web server ended.");
-                }
-            })
-        })
-        .collect())
+    for (listener, router) in routers {
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            if let Err(error) = web::serve(listener, router, stop).await {
+                error!(error = %error, "Web server ended.");
+            }
+        });
+    }
+    Ok(())
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {
@@ -174,16 +208,19 @@ pub fn summary(core: &Core) -> String {
         "Slack",
         match (server.slack.is_on(), server.slack.transport) {
             (false, _) => "off: set STATIONMASTER_SLACK_BOT_TOKEN and STATIONMASTER_SLACK_APP_TOKEN".to_owned(),
-            (true, SlackTransport::Socket) => format!("on, by socket, {}", server.slack.command),
+            (true, SlackTransport::Socket) => {
+                format!("{}, connecting by socket; the log says when it stands", server.slack.command)
+            }
             (true, SlackTransport::Http) => {
-                format!("on, at {}/slack/events, {}", server.public_url(), server.slack.command)
+                format!("{}, listening for Slack's calls at {}/slack/events", server.slack.command, server.public_url())
             }
         },
     );
     line(
         "Discord",
         if server.discord.is_on() {
-            format!("on, /{}", server.discord.command.trim_start_matches('/'))
+            let command = server.discord.command.trim_start_matches('/');
+            format!("/{command}, connecting; the log says when it stands")
         } else {
             "off: set STATIONMASTER_DISCORD_TOKEN".to_owned()
         },

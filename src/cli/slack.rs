@@ -19,8 +19,10 @@ enum SlackCommand {
 }
 
 pub fn run(config: Option<PathBuf>, slack: &Slack) -> anyhow::Result<ExitCode> {
-    let (config, _) =
+    let (config, findings) =
         Config::load(config).map_err(|findings| anyhow::anyhow!("the configuration has errors\n{findings}"))?;
+    // On standard error, so that the manifest can be piped.
+    eprint!("{findings}");
     match slack.command {
         SlackCommand::Manifest => super::out!("{}", serde_json::to_string_pretty(&app::slack_manifest(&config))?),
     }

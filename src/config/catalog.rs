@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Diagnostics, platform::Member};
+use super::{Diagnostics, identifiers::is_address, platform::Member};
 
 /// An entity, as far as it is about people and ownership (Backstage, "Descriptor Format of Catalog Entities").
 #[derive(Debug, Deserialize)]
@@ -114,6 +114,10 @@ pub fn load(file: &Path, people: &mut Vec<Member>, owned: &mut Vec<Owned>, findi
             .find(|entity| entity.kind == "User" && entity.metadata.name == name)
             .map(|entity| &entity.spec.profile);
         let email = profile.and_then(|profile| profile.email.clone());
+        if let Some(email) = email.as_deref().filter(|email| !is_address(email)) {
+            let message = format!("`{email}`, of {name}, is not an e-mail address");
+            findings.error(file, None, message, "write it as in ada@example.org");
+        }
         let same = |member: &&mut Member| {
             member.id == name
                 || email.as_ref().zip(member.email.as_ref()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
@@ -194,6 +198,12 @@ mod tests {
 
     #[test]
     fn what_is_no_catalog_is_said() {
+        check(
+            "kind: User\nmetadata: { name: grace }\nspec: { memberOf: [], profile: { email: grace } }\n",
+            &[("ada", &["core"]), ("grace", &[])],
+            &[],
+            1,
+        );
         check("kind: [", &[("ada", &["core"])], &[], 1);
         check("kind: Component\n", &[("ada", &["core"])], &[], 1);
     }

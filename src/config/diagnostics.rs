@@ -104,7 +104,12 @@ pub fn parse_yaml<T: serde::de::DeserializeOwned>(
             let line = error.location().map(|location| location.line() + first_line - 1);
             let rendered = error.without_snippet().to_string();
             let message = rendered.lines().next().unwrap_or("is not valid YAML").to_owned();
-            findings.error(file, line, message, "compare it with config/platforms/trellis, which uses every key");
+            findings.error(
+                file,
+                line,
+                message,
+                "config/platforms/trellis shows the shape, and the README the keys for chat systems",
+            );
             None
         }
     }

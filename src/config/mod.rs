@@ -2,9 +2,13 @@
 
 pub mod answers;
 pub mod catalog;
+mod chats;
 pub mod diagnostics;
 pub mod document;
+mod elsewhere;
 pub mod hours;
+pub mod identifiers;
+mod keys;
 pub mod platform;
 pub mod promises;
 pub mod rota;

@@ -15,6 +15,7 @@ use super::{
     catalog::{self, Owned},
     diagnostics::parse_yaml,
     hours::{self, HoursFile},
+    identifiers::{Kind, is_address},
     promises::{self, Known, Promises},
     rota::{self, Rota},
     routes,
@@ -148,12 +149,10 @@ impl Member {
 }
 
 /// A team that uses the platform, or looks after it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Team {
     pub id: String,
     /// Per chat system the group (Slack) or role (Discord) whose members are the team.
-    #[serde(default)]
     pub groups: BTreeMap<String, String>,
 }
 
@@ -201,6 +200,9 @@ impl SourceKind {
 
 // What the file holds, before it is checked.
 
+/// Ids per chat system.
+type Ids = BTreeMap<String, Spanned<String>>;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PlatformFile {
@@ -214,7 +216,7 @@ struct PlatformFile {
     channels: Vec<ChannelFile>,
     people: Vec<MemberFile>,
     #[serde(default)]
-    teams: Vec<Team>,
+    teams: Vec<TeamFile>,
     /// Files of Backstage's catalog that name teams and people, or say who owns what.
     #[serde(default)]
     catalog: Vec<PathBuf>,
@@ -266,14 +268,14 @@ struct ChannelFile {
     mode: ChannelMode,
     audience: Option<Spanned<AudienceFile>>,
     #[serde(default)]
-    ids: BTreeMap<String, String>,
+    ids: Ids,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AudienceFile {
     #[serde(default)]
-    teams: BTreeSet<String>,
+    teams: Vec<Spanned<String>>,
     #[serde(default)]
     roles: BTreeSet<Role>,
 }
@@ -288,8 +290,16 @@ struct MemberFile {
     #[serde(default)]
     roles: BTreeSet<Role>,
     #[serde(default)]
-    identities: BTreeMap<String, String>,
-    email: Option<String>,
+    identities: Ids,
+    email: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TeamFile {
+    id: Spanned<String>,
+    #[serde(default)]
+    groups: Ids,
 }
 
 #[derive(Debug, Deserialize)]
@@ -342,9 +352,12 @@ pub fn load_all(folder: &Path, findings: &mut Diagnostics) -> Vec<Platform> {
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     let mut platforms = Vec::new();
+    let mut asked_for = Vec::new();
     for folder in folders {
         if folder.join("platform.yaml").exists() {
-            platforms.extend(load(&folder, findings));
+            let Some((platform, teams)) = load(&folder, findings) else { continue };
+            asked_for.extend(teams.into_iter().map(|(team, line)| (folder.join("platform.yaml"), line, team)));
+            platforms.push(platform);
         } else {
             findings.warning(&folder, None, "has no platform.yaml and is passed over", "add one or move the folder");
         }
@@ -353,7 +366,45 @@ pub fn load_all(folder: &Path, findings: &mut Diagnostics) -> Vec<Platform> {
         findings.error(folder, None, "holds no platform", "copy config/platforms/trellis and change it");
     }
     channels_belong_to_one_platform(folder, &platforms, findings);
+    accounts_belong_to_one_person(folder, &platforms, findings);
+    somebody_is_in(&asked_for, &platforms, findings);
     platforms
+}
+
+/// Two platforms may name the same person, but not two people with the same account. (Within a platform, see `Checker`.)
+fn accounts_belong_to_one_person(folder: &Path, platforms: &[Platform], findings: &mut Diagnostics) {
+    let mut owners: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
+    for platform in platforms {
+        for member in &platform.people {
+            for (chat, id) in &member.identities {
+                let (person, other_platform) = owners.entry((chat, id)).or_insert((&member.id, &platform.id));
+                if *person != member.id && *other_platform != platform.id {
+                    findings.error(
+                        &folder.join(&platform.id).join("platform.yaml"),
+                        None,
+                        format!("{} is {id} at {chat}, as is {person} of {other_platform}", member.id),
+                        "an account is one person's; correct one of the two, or give both the same id",
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// An audience of which nobody is known is probably a slip of the pen.
+fn somebody_is_in(asked_for: &[(PathBuf, u64, String)], platforms: &[Platform], findings: &mut Diagnostics) {
+    let members = platforms.iter().flat_map(|platform| &platform.people).flat_map(|member| &member.teams);
+    let named = platforms.iter().flat_map(|platform| &platform.teams).map(|team| &team.id);
+    let known: BTreeSet<&str> = members.chain(named).map(String::as_str).collect();
+    for (file, line, team) in asked_for.iter().filter(|(_, _, team)| !known.contains(team.as_str())) {
+        let there_are = known.iter().copied().collect::<Vec<_>>().join(", ");
+        findings.warning(
+            file,
+            Some(*line),
+            format!("nobody is in the team {team}, so nobody gets in here by it"),
+            format!("add it to people or teams, or name one of those that are there: {there_are}"),
+        );
+    }
 }
 
 fn channels_belong_to_one_platform(folder: &Path, platforms: &[Platform], findings: &mut Diagnostics) {
@@ -364,19 +415,24 @@ fn channels_belong_to_one_platform(folder: &Path, platforms: &[Platform], findin
             ids.entry("console".to_owned()).or_insert_with(|| channel.name.clone());
             for (chat, id) in ids {
                 if let Some(other) = owners.insert((chat.clone(), id.clone()), &platform.id) {
-                    findings.error(
-                        &folder.join(&platform.id).join("platform.yaml"),
-                        None,
-                        format!("the {chat} channel {id} belongs to {other} and to {}", platform.id),
-                        "list a channel under one platform only",
-                    );
+                    let (message, hint) = if other == platform.id {
+                        (
+                            format!("the {chat} channel {id} is listed twice"),
+                            "take one of the two away, or correct its id",
+                        )
+                    } else {
+                        let message = format!("the {chat} channel {id} belongs to {other} and to {}", platform.id);
+                        (message, "list a channel under one platform only")
+                    };
+                    findings.error(&folder.join(&platform.id).join("platform.yaml"), None, message, hint);
                 }
             }
         }
     }
 }
 
-fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
+/// Reads one platform, and the teams that its audiences name, with their lines.
+fn load(folder: &Path, findings: &mut Diagnostics) -> Option<(Platform, Vec<(String, u64)>)> {
     let file = folder.join("platform.yaml");
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
@@ -387,8 +443,9 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
     };
     let parsed: PlatformFile = parse_yaml(&file, &text, 1, findings)?;
     let id = folder.file_name()?.to_string_lossy().into_owned();
-    let mut checker = Checker { file: &file, folder, findings };
+    let mut checker = Checker { file: &file, folder, findings, asked_for: Vec::new() };
     let (platform, owned) = checker.platform(id, parsed);
+    let asked_for = checker.asked_for;
     let routes = routes::load(folder, &platform, owned, findings);
     let answers = answers::load(&folder.join("answers"), findings);
     for answer in &answers {
@@ -407,7 +464,7 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<Platform> {
     let rota::Rotas { rotas, absences } = rota::load(folder, &known, findings);
     let platform = Platform { routes, ..platform };
     let services = services::load(&folder.join("catalog"), &platform, findings);
-    Some(Platform { answers, promises, rotas, absences, services, ..platform })
+    Some((Platform { answers, promises, rotas, absences, services, ..platform }, asked_for))
 }
 
 /// Letters, digits and what GitHub allows in names besides them.
@@ -419,6 +476,8 @@ struct Checker<'a> {
     file: &'a Path,
     folder: &'a Path,
     findings: &'a mut Diagnostics,
+    /// Teams that audiences name, with their lines.
+    asked_for: Vec<(String, u64)>,
 }
 
 impl Checker<'_> {
@@ -459,6 +518,20 @@ impl Checker<'_> {
         self.unique("channel", channels.iter().map(|channel| &channel.name));
         self.unique("person", people.iter().map(|member| &member.id));
         self.unique("source", sources.iter().map(|source| &source.id));
+        self.unique("team", teams.iter().map(|team| &team.id));
+        self.one_person_each(&people);
+        self.asked_for = channels
+            .iter()
+            .map(|channel| &channel.audience)
+            .chain(sources.iter().map(|source| &source.audience))
+            .flatten()
+            .flat_map(|audience| &audience.value.teams)
+            .map(|team| (team.value.clone(), team.referenced.line()))
+            .collect();
+        let teams = teams
+            .into_iter()
+            .map(|team| Team { id: team.id.value, groups: self.ids(team.groups, Kind::Group) })
+            .collect();
         let capabilities = capabilities
             .into_iter()
             .map(|capability| {
@@ -484,7 +557,7 @@ impl Checker<'_> {
                 name: channel.name.value.trim_start_matches('#').to_owned(),
                 mode: channel.mode,
                 audience: self.audience(channel.audience),
-                ids: channel.ids,
+                ids: self.ids(channel.ids, Kind::Channel),
             })
             .collect();
         let mut people: Vec<Member> = people
@@ -494,8 +567,8 @@ impl Checker<'_> {
                 name: member.name,
                 teams: member.teams,
                 roles: member.roles,
-                identities: member.identities,
-                email: member.email,
+                identities: self.ids(member.identities, Kind::Person),
+                email: member.email.map(|email| self.email(email)),
             })
             .collect();
         let mut owned = Vec::new();
@@ -593,12 +666,61 @@ impl Checker<'_> {
         }
     }
 
+    /// Ids as they can be looked up; those that no chat system would give are findings.
+    fn ids(&mut self, ids: Ids, kind: Kind) -> BTreeMap<String, String> {
+        let mut kept = BTreeMap::new();
+        for (chat, id) in ids {
+            match kind.shape_in(&chat) {
+                None => {
+                    let message = format!("`{chat}` is no chat system that has {}", kind.plural());
+                    self.error(&id, message, format!("write {}", kind.chats()));
+                }
+                Some(shape) if !shape.fits(&id.value) => {
+                    let message = format!("`{}` is not the id of a {} at {}", id.value, shape.of, shape.at);
+                    self.error(&id, message, shape.hint);
+                }
+                Some(_) => {
+                    kept.insert(chat, id.value);
+                }
+            }
+        }
+        kept
+    }
+
+    fn email(&mut self, email: Spanned<String>) -> String {
+        if !is_address(&email.value) {
+            let message = format!("`{}` is not an e-mail address", email.value);
+            self.error(&email, message, "write it as in ada@example.org");
+        }
+        email.value
+    }
+
+    /// An identity is one person's.
+    fn one_person_each(&mut self, people: &[MemberFile]) {
+        let mut owners: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+        for member in people {
+            for (chat, id) in &member.identities {
+                let other = owners.insert((chat, &id.value), &member.id.value);
+                if let Some(other) = other.filter(|other| *other != member.id.value) {
+                    let message = format!("{other} and {} are both {} at {chat}", member.id.value, id.value);
+                    self.findings.error(
+                        self.file,
+                        Some(id.referenced.line()),
+                        message,
+                        "an account is one person's; correct one of the two",
+                    );
+                }
+            }
+        }
+    }
+
     fn audience(&mut self, audience: Option<Spanned<AudienceFile>>) -> Audience {
         let Some(audience) = audience else { return Audience::Everyone };
         if audience.value.teams.is_empty() && audience.value.roles.is_empty() {
             self.error(&audience, "this audience is nobody", "name teams or roles, or leave audience out for everyone");
         }
-        Audience::Only { teams: audience.value.teams, roles: audience.value.roles }
+        let teams = audience.value.teams.into_iter().map(|team| team.value).collect();
+        Audience::Only { teams, roles: audience.value.roles }
     }
 
     fn source(&mut self, source: SourceFile) -> Option<Source> {

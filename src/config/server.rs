@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::Diagnostics;
-
-const DEFAULTS: &str = include_str!("../../config/default.toml");
-const ENVIRONMENT_PREFIX: &str = "STATIONMASTER_";
+use super::{
+    Diagnostics, chats, elsewhere,
+    keys::{ENVIRONMENT_PREFIX, Keys},
+};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -306,178 +306,50 @@ impl Server {
         environment: &[(String, String)],
         findings: &mut Diagnostics,
     ) -> Option<Self> {
-        let mut table: toml::Table = DEFAULTS.parse().expect("the built-in defaults are valid TOML");
-        if let Some(path) = file {
-            merge_file(&mut table, path, findings)?;
-        }
-        for (name, value) in environment {
-            apply_variable(&mut table, name, value, findings);
-        }
-        match Self::deserialize(table) {
-            Ok(server) => server.validate(file, findings),
-            Err(error) => {
-                let path = file.unwrap_or(Path::new("config/default.toml"));
-                let message = error.message().to_owned();
-                findings.error(path, None, message, "config/default.toml shows every key with its type");
-                None
-            }
-        }
+        let keys = Keys::read(file, environment, findings)?;
+        let server: Self = keys.parse(findings)?;
+        server.validate(&keys, findings);
+        Some(server)
     }
 
-    fn validate(self, file: Option<&Path>, findings: &mut Diagnostics) -> Option<Self> {
-        let path = file.unwrap_or(Path::new("config/default.toml"));
-        let before = findings.findings.len();
+    fn validate(&self, keys: &Keys, findings: &mut Diagnostics) {
         if self.embeddings.kind == EmbeddingsKind::Endpoint {
             if url::Url::parse(&self.embeddings.url).is_err() {
-                findings.error(path, None, "embeddings.url is not an address", "set it to …/v1/ of the endpoint");
+                let hint = "set it to …/v1/ of the endpoint";
+                keys.error("embeddings.url", "embeddings.url is not an address", hint, findings);
             }
             if self.embeddings.model.is_empty() {
-                findings.error(path, None, "embeddings.model is empty", "name the model of the endpoint");
+                let hint = "name the model of the endpoint";
+                keys.error("embeddings.model", "embeddings.model is empty", hint, findings);
             }
         }
-        self.validate_outside(path, findings);
-        self.validate_services(path, findings);
+        chats::validate(self, keys, findings);
+        elsewhere::validate(self, keys, findings);
         if self.answers.max_words < 20 {
-            findings.error(path, None, "answers.max_words is below 20", "the default is 120");
+            keys.error("answers.max_words", "answers.max_words is below 20", "the default is 120", findings);
         }
         if self.knowledge.sync_every_minutes == 0 {
-            findings.error(path, None, "knowledge.sync_every_minutes is 0", "the default is 30");
+            let key = "knowledge.sync_every_minutes";
+            keys.error(key, format!("{key} is 0"), "the default is 30", findings);
         }
         if self.console.enabled && !self.server.listen.ip().is_loopback() {
-            findings.warning(
-                path,
-                None,
+            keys.warning(
+                "server.listen",
                 "the console has no login and the server listens beyond this machine",
                 "set console.enabled = false, or listen on 127.0.0.1",
+                findings,
             );
-        }
-        (findings.findings.len() == before || !findings.has_errors()).then_some(self)
-    }
-
-    fn validate_services(&self, path: &Path, findings: &mut Diagnostics) {
-        let Self { slack, discord, network, pagerduty, opsgenie, .. } = self;
-        if slack.is_on() {
-            let (needed, name) = match slack.transport {
-                SlackTransport::Socket => (&slack.app_token, "slack.app_token"),
-                SlackTransport::Http => (&slack.signing_secret, "slack.signing_secret"),
-            };
-            if needed.expose_secret().is_empty() {
-                let variable = name.replace('.', "_").to_uppercase();
-                findings.error(
-                    path,
-                    None,
-                    format!("Slack has a bot token but {name} is empty"),
-                    format!("set STATIONMASTER_{variable}; the app's settings at api.slack.com show it"),
-                );
-            }
-        }
-        for (key, command) in [("slack.command", &slack.command), ("discord.command", &discord.command)] {
-            let bare = command.trim_start_matches('/');
-            let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-            if bare.is_empty() || bare.len() > 32 || !bare.chars().all(fine) {
-                findings.error(
-                    path,
-                    None,
-                    format!("{key} `{command}` cannot be a command"),
-                    "use up to 32 lower-case letters, digits, - and _, as in platform",
-                );
-            }
-        }
-        for (key, url, schemes) in [
-            ("slack.api_url", &slack.api_url, ["http", "https"]),
-            ("discord.api_url", &discord.api_url, ["http", "https"]),
-            ("discord.gateway_url", &discord.gateway_url, ["ws", "wss"]),
-            ("pagerduty.api_url", &pagerduty.api_url, ["http", "https"]),
-            ("opsgenie.api_url", &opsgenie.api_url, ["http", "https"]),
-        ] {
-            let fine = url::Url::parse(url).is_ok_and(|url| schemes.contains(&url.scheme()));
-            let may_be_empty = matches!(key, "discord.gateway_url" | "opsgenie.api_url");
-            if !(fine || may_be_empty && url.is_empty()) {
-                findings.error(
-                    path,
-                    None,
-                    format!("{key} `{url}` is not an address"),
-                    format!("begin it with {}://", schemes[1]),
-                );
-            }
-        }
-        if !slack.listen.is_empty() && slack.listen.parse::<std::net::SocketAddr>().is_err() {
-            findings.error(path, None, "slack.listen is not an address with a port", "for example 0.0.0.0:7879");
-        }
-        if !discord.guild.is_empty() && discord.guild.parse::<u64>().is_err() {
-            findings.error(
-                path,
-                None,
-                "discord.guild is not a server's id",
-                "in Discord: right-click the server, Copy ID",
-            );
-        }
-        let deaf = discord.is_on() || (slack.is_on() && slack.transport == SlackTransport::Socket);
-        if !network.ca_file.is_empty() && deaf && std::env::var_os("SSL_CERT_FILE").is_none() {
-            findings.warning(
-                path,
-                None,
-                "network.ca_file reaches Slack's Web API, but neither Slack's sockets nor Discord",
-                "set SSL_CERT_FILE to the same file for Slack's sockets; for Discord use a proxy at discord.api_url",
-            );
-        }
-        if !network.ca_file.is_empty() && !Path::new(&network.ca_file).is_file() {
-            findings.error(path, None, format!("network.ca_file {} is not there", network.ca_file), "give a PEM file");
-        }
-        for (key, seconds) in [
-            ("slack.timeout_seconds", slack.timeout_seconds),
-            ("discord.timeout_seconds", discord.timeout_seconds),
-            ("pagerduty.timeout_seconds", pagerduty.timeout_seconds),
-            ("opsgenie.timeout_seconds", opsgenie.timeout_seconds),
-        ] {
-            if seconds == 0 {
-                findings.error(path, None, format!("{key} is 0"), "the default is 10");
-            }
         }
     }
 
-    fn validate_outside(&self, path: &Path, findings: &mut Diagnostics) {
-        /// Shorter secrets can be guessed (Standard Webhooks asks for 24 bytes).
-        const SHORTEST_SECRET: usize = 24;
-        let Self { outside, github, jira, backstage, webhook, .. } = self;
-        for (key, url, needed) in [
-            ("github.api_url", &github.api_url, true),
-            ("jira.url", &jira.url, jira.is_on()),
-            ("backstage.url", &backstage.url, !backstage.token.expose_secret().is_empty()),
-            ("backstage.app_url", &backstage.app_url, false),
-        ] {
-            let fine = url::Url::parse(url).is_ok_and(|url| {
-                matches!(url.scheme(), "http" | "https") && url.password().is_none() && url.username().is_empty()
-            });
-            if !fine && (needed || !url.is_empty()) {
-                findings.error(
-                    path,
-                    None,
-                    format!("{key} is not an address"),
-                    "begin it with https://, without a name or a password in it",
-                );
-            }
-        }
-        if outside.timeout_seconds == 0 {
-            findings.error(path, None, "outside.timeout_seconds is 0", "the default is 20");
-        }
-        if outside.max_answer_bytes < 10_000 {
-            findings.error(path, None, "outside.max_answer_bytes is below 10000", "the default is 4000000");
-        }
-        for (key, secret) in [
-            ("github.webhook_secret", &github.webhook_secret),
-            ("jira.webhook_secret", &jira.webhook_secret),
-            ("webhook.secret", &webhook.secret),
-        ] {
-            let length = secret.expose_secret().len();
-            if (1..SHORTEST_SECRET).contains(&length) {
-                findings.error(
-                    path,
-                    None,
-                    format!("{key} is too short to keep others out"),
-                    format!("use {SHORTEST_SECRET} characters or more, as `openssl rand -base64 32` gives"),
-                );
-            }
+    /// Does the public address lead nowhere but to this machine?
+    pub fn is_only_reached_from_here(&self) -> bool {
+        let Ok(url) = url::Url::parse(&self.public_url()) else { return false };
+        match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+            None => false,
         }
     }
 
@@ -489,93 +361,6 @@ impl Server {
             self.server.public_url.trim_end_matches('/').to_owned()
         }
     }
-}
-
-/// Lays the file's keys over the table. Keys that the defaults do not have are findings with their line.
-fn merge_file(table: &mut toml::Table, path: &Path, findings: &mut Diagnostics) -> Option<()> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            findings.error(path, None, format!("cannot be read: {error}"), "check the path given with --config");
-            return None;
-        }
-    };
-    let changes: toml::Table = match text.parse() {
-        Ok(table) => table,
-        Err(error) => {
-            let line = error.span().map(|span| line_of(&text, span.start));
-            findings.error(path, line, error.message().to_owned(), "the file is TOML, as config/default.toml is");
-            return None;
-        }
-    };
-    let mut fine = true;
-    for (section, keys) in changes {
-        let Some(known) = table.get_mut(&section).and_then(toml::Value::as_table_mut) else {
-            let line = find_line(&text, &format!("[{section}]"));
-            findings.error(path, line, format!("unknown section [{section}]"), "config/default.toml lists them");
-            fine = false;
-            continue;
-        };
-        let toml::Value::Table(keys) = keys else {
-            findings.error(path, find_line(&text, &section), format!("{section} is not a section"), "write [section]");
-            fine = false;
-            continue;
-        };
-        for (key, value) in keys {
-            let line = find_line(&text, &key);
-            let Some(default) = known.get(&key) else {
-                findings.error(path, line, format!("unknown key {section}.{key}"), "config/default.toml lists them");
-                fine = false;
-                continue;
-            };
-            if !default.same_type(&value) {
-                let message = format!("{section}.{key} is {}, not {}", value.type_str(), default.type_str());
-                findings.error(path, line, message, format!("for example {key} = {default}"));
-                fine = false;
-                continue;
-            }
-            known.insert(key, value);
-        }
-    }
-    fine.then_some(())
-}
-
-/// `STATIONMASTER_STORE_URL=…` becomes `store.url`. Names that match no key belong to somebody else.
-fn apply_variable(table: &mut toml::Table, name: &str, value: &str, findings: &mut Diagnostics) {
-    let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { return };
-    let lower = rest.to_lowercase();
-    let Some((section, key)) = lower.split_once('_') else { return };
-    let Some(slot) = table.get_mut(section).and_then(toml::Value::as_table_mut).and_then(|keys| keys.get_mut(key))
-    else {
-        return;
-    };
-    let parsed = match slot {
-        toml::Value::String(_) => Some(toml::Value::String(value.to_owned())),
-        toml::Value::Integer(_) => value.parse().ok().map(toml::Value::Integer),
-        toml::Value::Boolean(_) => value.parse().ok().map(toml::Value::Boolean),
-        toml::Value::Array(_) => {
-            Some(toml::Value::Array(value.split(',').map(|item| toml::Value::String(item.trim().to_owned())).collect()))
-        }
-        _ => None,
-    };
-    match parsed {
-        Some(parsed) => *slot = parsed,
-        None => findings.error(
-            Path::new("environment"),
-            None,
-            format!("{name} is not {}", slot.type_str()),
-            format!("for example {name}={slot}"),
-        ),
-    }
-}
-
-fn line_of(text: &str, offset: usize) -> u64 {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count() as u64
-}
-
-/// The first line that starts with `needle`.
-fn find_line(text: &str, needle: &str) -> Option<u64> {
-    (1..).zip(text.lines()).find(|(_, line)| line.trim_start().starts_with(needle)).map(|(n, _)| n)
 }
 
 #[cfg(test)]
@@ -636,5 +421,118 @@ mod tests {
         assert!(findings[0].starts_with("1: "), "{findings:?}");
         let (_, findings) = load(None, &[("STATIONMASTER_ANSWERS_MAX_WORDS", "many")]);
         assert_eq!(findings, ["0: STATIONMASTER_ANSWERS_MAX_WORDS is not integer"]);
+    }
+
+    #[test]
+    fn mistakes_in_the_environment_are_blamed_on_it() {
+        #[track_caller]
+        fn check(name: &str, value: &str, expected: &str) {
+            let environment = [(format!("STATIONMASTER_{name}"), value.to_owned())];
+            let mut findings = Diagnostics::default();
+            Server::load_from(None, &environment, &mut findings);
+            assert!(findings.to_string().contains(expected), "{findings}");
+        }
+        check(
+            "SLACK_TRANSPORT",
+            "sokcet",
+            "error: environment: STATIONMASTER_SLACK_TRANSPORT: slack.transport: unknown",
+        );
+        check(
+            "SERVER_LISTEN",
+            "here",
+            "error: environment: STATIONMASTER_SERVER_LISTEN: server.listen: invalid socket",
+        );
+        check("SLACK_CONNECTIONS", "-1", "STATIONMASTER_SLACK_CONNECTIONS: slack.connections: invalid value");
+        check(
+            "SLACK_CONNECTIONS",
+            "99",
+            "STATIONMASTER_SLACK_CONNECTIONS: slack.connections is 99; Slack allows 1 to 10",
+        );
+        check("SLACK_CONNECTIONS", "0", "slack.connections is 0");
+        check(
+            "ANSWERS_MAX_WORDS",
+            "1",
+            "error: environment: STATIONMASTER_ANSWERS_MAX_WORDS: answers.max_words is below",
+        );
+        check("SLACK_BOTTOKEN", "x", "hint: did you mean STATIONMASTER_SLACK_BOT_TOKEN?");
+        check("SERVICE_HOST", "10.0.0.1", "warning: environment: STATIONMASTER_SERVICE_HOST is the name of no key");
+    }
+
+    #[test]
+    fn variables_of_tests_and_of_the_endpoint_are_known() {
+        let (_, findings) = load(
+            None,
+            &[
+                ("STATIONMASTER_TEST_POSTGRES", "x"),
+                ("STATIONMASTER_REQUIRE_BROWSER", "1"),
+                ("STATIONMASTER_EMBEDDINGS_KEY", "k"),
+            ],
+        );
+        assert!(findings.is_empty(), "{findings:?}");
+    }
+
+    #[test]
+    fn mistakes_in_a_file_are_found_at_their_line() {
+        let (_, findings) = load(Some("[slack]\n\ntransport = 'sokcet'\n"), &[]);
+        assert!(findings[0].starts_with("3: slack.transport: unknown variant `sokcet`"), "{findings:?}");
+        let (_, findings) = load(Some("[slack]\ncommand = 'fine'\n[discord]\ncommand = 'Not Fine'\n"), &[]);
+        assert!(findings[0].starts_with("4: discord.command `Not Fine`"), "{findings:?}");
+    }
+
+    #[test]
+    fn tokens_in_the_wrong_place_are_recognised_and_never_shown() {
+        const BOT: &str = "xoxb-1-secret";
+        const APP: &str = "xapp-1-A0-secret";
+        const DISCORD: &str = "MTEwMDAw.secret.fake-token-of-nobody";
+        #[track_caller]
+        fn check(slack_bot: &str, slack_app: &str, discord: &str, expected: &[&str]) {
+            let environment =
+                [("SLACK_BOT_TOKEN", slack_bot), ("SLACK_APP_TOKEN", slack_app), ("DISCORD_TOKEN", discord)]
+                    .map(|(name, value)| (format!("STATIONMASTER_{name}"), value.to_owned()));
+            let mut findings = Diagnostics::default();
+            Server::load_from(None, &environment, &mut findings);
+            let text = findings.to_string();
+            assert_eq!(findings.findings.len(), expected.len(), "{text}");
+            for part in expected {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+            assert!(!text.contains("secret"), "{text}");
+        }
+        check(BOT, APP, DISCORD, &[]);
+        check(
+            APP,
+            BOT,
+            "",
+            &["slack.bot_token holds Slack's app-level token", "slack.app_token holds Slack's bot token"],
+        );
+        check("xoxp-secret", APP, "", &["slack.bot_token holds another token of Slack's"]);
+        check(BOT, DISCORD, "", &["slack.app_token holds what looks like a token of Discord's"]);
+        check("", APP, "", &["warning: environment: STATIONMASTER_SLACK_APP_TOKEN: slack.app_token is set, but"]);
+        check("", "", &format!("Bot {DISCORD}"), &["discord.token begins with the word Bot"]);
+        check("", "", &format!("\"{DISCORD}\""), &["discord.token has quotes in it"]);
+        check("", "", &format!("{DISCORD}\n"), &["discord.token has white space in it"]);
+        check("", "", BOT, &["discord.token holds Slack's bot token"]);
+        check(
+            "",
+            "",
+            "test",
+            &["warning: environment: STATIONMASTER_DISCORD_TOKEN: discord.token does not look like one"],
+        );
+    }
+
+    #[test]
+    fn slack_cannot_call_this_machine_alone() {
+        #[track_caller]
+        fn check(public_url: &str, expected: bool) {
+            let environment =
+                [("STATIONMASTER_SERVER_PUBLIC_URL", public_url), ("STATIONMASTER_SLACK_TRANSPORT", "http")];
+            let (server, findings) = load(None, &environment);
+            assert_eq!(server.unwrap().is_only_reached_from_here(), expected);
+            assert_eq!(findings.iter().any(|finding| finding.contains("Slack cannot reach")), expected, "{findings:?}");
+        }
+        check("", true);
+        check("http://localhost:8080", true);
+        check("http://[::1]/", true);
+        check("https://desk.example", false);
     }
 }

@@ -2,12 +2,17 @@
 
 use std::{fmt, future::Future, num::NonZeroU64, pin::Pin, time::Duration};
 
+use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use serenity::http::{Http, HttpBuilder, HttpError, LightMethod, Request, Route};
 use tracing::{Dispatch, instrument::WithSubscriber as _};
 
-use crate::{chat::PostError, config::server::Discord as Settings};
+use crate::{
+    chat::PostError,
+    config::server::Discord as Settings,
+    wire::{self, Cause, Fault},
+};
 
 /// Where Discord itself answers; any other address is a proxy or a test server.
 const OFFICIAL: &str = "https://discord.com";
@@ -35,6 +40,12 @@ pub enum CallError {
     /// It will never go through. `code` is Discord's own, 0 where it gives none.
     #[error("status {status}, code {code}: {message}")]
     Refused { status: u16, code: i64, message: String },
+    /// What answers is not Discord.
+    #[error(
+        "{address} answers with status {status} and is not Discord: is discord.api_url right? Discord's own is \
+         https://discord.com"
+    )]
+    Elsewhere { status: u16, address: String },
 }
 
 impl CallError {
@@ -46,11 +57,19 @@ impl CallError {
         Self::Refused { status: 400, code: 0, message: message.into() }
     }
 
+    /// When it may go through, where Discord says.
+    pub const fn after(&self) -> Option<Duration> {
+        match self {
+            Self::Later { after, .. } => *after,
+            Self::Refused { .. } | Self::Elsewhere { .. } => None,
+        }
+    }
+
     /// Discord's code, when it refused.
     pub fn code(&self) -> Option<i64> {
         match self {
             Self::Refused { code, .. } => Some(*code),
-            Self::Later { .. } => None,
+            Self::Later { .. } | Self::Elsewhere { .. } => None,
         }
     }
 
@@ -84,6 +103,7 @@ impl From<CallError> for PostError {
         let advice = error.advice();
         match error {
             CallError::Later { reason, after } => Self::Later { reason, after },
+            elsewhere @ CallError::Elsewhere { .. } => Self::Later { reason: elsewhere.to_string(), after: None },
             refused @ CallError::Refused { .. } if advice.is_empty() => Self::Never(refused.to_string()),
             refused @ CallError::Refused { .. } => Self::Never(format!("{refused}; {advice}")),
         }
@@ -105,6 +125,8 @@ type Transport = Box<dyn for<'a> Fn(&'a Http, Request<'a>) -> Exchange<'a> + Sen
 pub struct Api {
     http: Http,
     transport: Transport,
+    /// Base address, without a slash at the end.
+    address: String,
     timeout: Duration,
 }
 
@@ -115,12 +137,23 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    pub fn new(settings: &Settings) -> Self {
-        Self {
-            http: http(settings),
-            transport: transport(),
-            timeout: Duration::from_secs(settings.timeout_seconds.max(1)),
-        }
+    /// # Errors
+    /// When no client can be made of what TLS shall trust.
+    pub fn new(settings: &Settings, tls: rustls::ClientConfig) -> anyhow::Result<Self> {
+        let client = serenity_reqwest::Client::builder()
+            .use_preconfigured_tls(tls)
+            .build()
+            .context("make the client for Discord")?;
+        let address = settings.api_url.trim_end_matches('/').to_owned();
+        // Away from Discord itself, a proxy counts the calls: serenity would send them to Discord if it counted too.
+        let builder = HttpBuilder::new(settings.token.expose_secret()).client(client.clone());
+        let http = if address == OFFICIAL {
+            builder.build()
+        } else {
+            builder.proxy(&address).ratelimiter_disabled(true).build()
+        };
+        let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
+        Ok(Self { http, transport: transport(client), address, timeout })
     }
 
     /// Longest wait for one answer.
@@ -149,9 +182,30 @@ impl Api {
         // serenity's spans carry whole requests: bodies and the tokens in addresses. They reach no log from here.
         let exchange = (self.transport)(&self.http, request).with_subscriber(Dispatch::none());
         match tokio::time::timeout(self.timeout, exchange).await {
-            Err(_) => Err(CallError::later(format!("no answer from Discord within {} s", self.timeout.as_secs()))),
-            Ok(Err(error)) => Err(broken(&error)),
-            Ok(Ok(answer)) => judge(&answer),
+            Err(_) => Err(self.failed(Cause::TimedOut)),
+            Ok(Err(error)) => Err(self.broken(&error)),
+            Ok(Ok(answer)) => judge(&answer, &self.address),
+        }
+    }
+
+    /// A call that brought nothing back: where it went, why, and what to check.
+    fn failed(&self, cause: Cause) -> CallError {
+        let advice = "Check discord.api_url and the way out (firewall, proxy)";
+        CallError::later(Fault::new(&self.address, cause, advice).to_string())
+    }
+
+    /// What the HTTP crate says itself is left out: it names whole addresses, and they hold tokens.
+    fn broken(&self, error: &serenity::Error) -> CallError {
+        match error {
+            serenity::Error::Http(HttpError::RateLimitI64F64 | HttpError::RateLimitUtf8) => {
+                CallError::later("Discord's rate limit could not be read")
+            }
+            serenity::Error::Http(HttpError::InvalidHeader(_)) => CallError::refused(
+                "the token holds a strange character; copy it again into STATIONMASTER_DISCORD_TOKEN",
+            ),
+            serenity::Error::Http(HttpError::Request(error)) if error.is_timeout() => self.failed(Cause::TimedOut),
+            serenity::Error::Http(HttpError::Request(error)) => self.failed(Cause::of(error)),
+            _ => CallError::refused("the request could not be made; is discord.api_url an address?"),
         }
     }
 
@@ -235,20 +289,10 @@ impl Api {
     }
 }
 
-/// serenity's own client for an address. Away from Discord itself, a proxy counts the calls: serenity would send them
-/// to Discord if it counted too.
-pub fn http(settings: &Settings) -> Http {
-    let address = settings.api_url.trim_end_matches('/');
-    let builder = HttpBuilder::new(settings.token.expose_secret());
-    if address == OFFICIAL { builder.build() } else { builder.proxy(address).ratelimiter_disabled(true).build() }
-}
-
 /// One request and its whole answer. `Http::request` is not enough: of a 429 it keeps no time to wait.
-fn transport() -> Transport {
-    // The type is that of serenity's own HTTP crate, which it does not re-export: inference names it.
-    let client = made();
+fn transport(client: serenity_reqwest::Client) -> Transport {
     Box::new(move |http, request| {
-        let client = Clone::clone(&client);
+        let client = client.clone();
         Box::pin(async move {
             let response = match &http.ratelimiter {
                 Some(limiter) => limiter.perform(request).await?,
@@ -263,26 +307,8 @@ fn transport() -> Transport {
     })
 }
 
-fn made<T: Default>() -> T {
-    T::default()
-}
-
-/// A call that brought nothing back. What the HTTP crate says is left out: it names addresses, and they hold tokens.
-fn broken(error: &serenity::Error) -> CallError {
-    match error {
-        serenity::Error::Http(HttpError::Request(error)) if error.is_connect() => {
-            CallError::later("no connection to Discord")
-        }
-        serenity::Error::Http(HttpError::Request(_)) => CallError::later("the connection to Discord broke"),
-        serenity::Error::Http(HttpError::RateLimitI64F64 | HttpError::RateLimitUtf8) => {
-            CallError::later("Discord's rate limit could not be read")
-        }
-        serenity::Error::Http(HttpError::InvalidHeader(_)) => CallError::refused("the token holds a strange character"),
-        _ => CallError::refused("the request could not be made; is discord.api_url an address?"),
-    }
-}
-
-fn judge(answer: &Answer) -> Result<Value, CallError> {
+/// What an answer of `address` means.
+fn judge(answer: &Answer, address: &str) -> Result<Value, CallError> {
     let Answer { status, retry_after, body } = answer;
     let parsed = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice::<Value>(body) };
     match status {
@@ -295,6 +321,10 @@ fn judge(answer: &Answer) -> Result<Value, CallError> {
         408 | 500.. => {
             let after = retry_after.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             Err(CallError::Later { reason: format!("Discord answers with status {status}"), after })
+        }
+        // Discord itself gives a code with every refusal.
+        404 | 405 if !parsed.as_ref().is_ok_and(|body| body["code"].is_number()) => {
+            Err(CallError::Elsewhere { status: *status, address: wire::origin(address) })
         }
         _ => {
             let body = parsed.unwrap_or_default();
@@ -346,7 +376,7 @@ mod tests {
     fn answers_are_judged() {
         #[track_caller]
         fn check(answer: &Answer, expected: &str) {
-            let judged = match judge(answer) {
+            let judged = match judge(answer, "http://127.0.0.1:9/x") {
                 Ok(value) => value.to_string(),
                 Err(CallError::Later { after, .. }) => format!("later {after:?}"),
                 Err(error) => error.to_string(),
@@ -359,6 +389,13 @@ mod tests {
         check(&answer(429, Some(2.0), "{\"retry_after\":1.5}"), "later Some(1.5s)");
         check(&answer(429, Some(2.0), "slow down"), "later Some(2s)");
         check(&answer(502, None, "<html>"), "later None");
+        check(
+            &answer(404, None, "{\"code\":10003,\"message\":\"Unknown Channel\"}"),
+            "status 404, code 10003: Unknown Channel",
+        );
+        let elsewhere = "http://127.0.0.1:9 answers with status 404 and is not Discord: is discord.api_url right? \
+                         Discord's own is https://discord.com";
+        check(&answer(404, None, "<html>"), elsewhere);
         check(&answer(403, None, "{\"code\":50013,\"message\":\"No\"}"), "status 403, code 50013: No");
         check(
             &answer(

@@ -65,22 +65,43 @@ fn same(registered: &Value, wanted: &Value) -> bool {
     sorted(registered) == sorted(wanted)
 }
 
-/// Registers the commands where the configuration says, unless they are registered already. Returns whether it did.
+/// Registers the commands where the configuration says, unless they are registered already, and takes them away where an
+/// earlier configuration put them: in `guilds`, or everywhere. Returns whether anything changed.
 ///
 /// # Errors
 /// As [`super::client::Api::call`].
-pub async fn register(discord: &Discord, application: &str) -> Result<bool, CallError> {
+pub async fn register(discord: &Discord, application: &str, guilds: &[String]) -> Result<bool, CallError> {
     let application_id = client::id(application)?;
-    let route = match discord.settings.guild.as_str() {
-        "" => Route::Commands { application_id },
-        guild => Route::GuildCommands { application_id, guild_id: client::id(guild)? },
-    };
+    let everywhere = || Ok(Route::Commands { application_id });
+    let within = |guild: &str| Ok(Route::GuildCommands { application_id, guild_id: client::id(guild)? });
     let wanted = definitions(discord.settings.command.trim_start_matches('/'));
-    let registered = discord.api.get(route, Vec::new()).await?;
-    if same(&registered, &wanted) {
+    let none = json!([]);
+    match discord.settings.guild.as_str() {
+        "" => {
+            let mut changed = put(discord, everywhere, &wanted).await?;
+            for guild in guilds {
+                changed |= put(discord, || within(guild), &none).await?;
+            }
+            Ok(changed)
+        }
+        guild => {
+            let changed = put(discord, || within(guild), &wanted).await?;
+            Ok(put(discord, everywhere, &none).await? || changed)
+        }
+    }
+}
+
+/// Makes the commands of one place the wanted ones. Returns whether they were others.
+async fn put<'r>(
+    discord: &Discord,
+    route: impl Fn() -> Result<Route<'r>, CallError>,
+    wanted: &Value,
+) -> Result<bool, CallError> {
+    let registered = discord.api.get(route()?, Vec::new()).await?;
+    if same(&registered, wanted) {
         return Ok(false);
     }
-    discord.api.call(LightMethod::Put, route, &wanted).await?;
+    discord.api.call(LightMethod::Put, route()?, wanted).await?;
     Ok(true)
 }
 

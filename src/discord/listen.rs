@@ -1,120 +1,109 @@
-//! The gateway: keeps a session, hands events on in order of arrival, and commands at once.
+//! Listening: keeps the gateway's session alive, hands events on in order of arrival, and commands at once.
 //!
-//! serenity calls its handler in a task for each event. The handler only puts the event into one queue, from which one
-//! task takes them; so a message is stored before its edit, and a thread known before what is said in it. (What a queue
-//! cannot mend, the store does: an older version never replaces a newer one.) Commands and buttons do not wait in the
-//! queue, since Discord waits three seconds for them.
+//! Events go into one queue, from which one task takes them; so a message is stored before its edit, and a thread known
+//! before what is said in it. (What a queue cannot mend, the store does: an older version never replaces a newer one.)
+//! Commands and buttons do not wait in the queue, since Discord waits three seconds for them.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use serenity::{
-    client::{ClientBuilder, Context, RawEventHandler},
-    gateway::GatewayError,
-    model::{application::Interaction, event::Event, gateway::GatewayIntents},
-};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
 
 use super::{
     Discord, NAME,
-    client::{self, CallError},
+    client::CallError,
     commands,
     decode::{self, each, text},
+    gateway::{self, Gateway, Session},
     interactions,
 };
 use crate::{
     chat::Inbound,
     ops::{Core, catch_up, intake},
+    wire::{self, Backoff},
 };
 
-/// What the bot listens to, and no more. Message Content has to be switched on in the application's settings.
-const INTENTS: GatewayIntents = GatewayIntents::GUILDS
-    .union(GatewayIntents::GUILD_MESSAGES)
-    .union(GatewayIntents::MESSAGE_CONTENT)
-    .union(GatewayIntents::DIRECT_MESSAGES)
-    .union(GatewayIntents::GUILD_MESSAGE_REACTIONS)
-    .union(GatewayIntents::DIRECT_MESSAGE_REACTIONS);
-const SHORTEST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// A connection that stood this long was a good one: the next wait is short again.
+const GOOD: Duration = Duration::from_mins(1);
+/// Discord wants a pause of one to five seconds before a new session after an invalid one.
+const INVALID_WAIT: Duration = Duration::from_secs(1);
+/// Attempts to resume a session before a new one is begun.
+const MOST_RESUMES: u32 = 3;
 /// What is under way when the bot stops gets this long.
 const FAREWELL: Duration = Duration::from_secs(6);
 
-/// Waits that grow, until told to stop.
-struct Backoff<'s> {
-    wait: Duration,
-    stop: &'s CancellationToken,
-}
-
-impl<'s> Backoff<'s> {
-    fn new(stop: &'s CancellationToken) -> Self {
-        Self { wait: SHORTEST_WAIT, stop }
-    }
-
-    /// Waits, at least as long as given. `false` when it is time to stop instead.
-    async fn pause(&mut self, at_least: Option<Duration>) -> bool {
-        let wait = self.wait.max(at_least.unwrap_or_default());
-        self.wait = (self.wait * 2).min(LONGEST_WAIT);
-        tokio::select! {
-            () = self.stop.cancelled() => false,
-            () = tokio::time::sleep(wait) => true,
-        }
-    }
-}
-
 /// Listens until told to stop, or until Discord refuses for good; then the log says what to do.
 pub async fn run(core: Arc<Core>, discord: Arc<Discord>, stop: CancellationToken) {
-    if !core.config.server.network.ca_file.is_empty() {
-        warn!("network.ca_file does not reach Discord's connections; they trust the web's usual authorities.");
-    }
     let (queue, events) = unbounded_channel();
     let tasks = TaskTracker::new();
     let attending = tokio::spawn(attend(Arc::clone(&core), Arc::clone(&discord), events, tasks.clone(), stop.clone()));
-    let mut backoff = Backoff::new(&stop);
-    while !stop.is_cancelled() {
-        let began = Instant::now();
-        let ears = Ears {
-            core: Arc::clone(&core),
-            discord: Arc::clone(&discord),
-            queue: queue.clone(),
-            tasks: tasks.clone(),
-            unread: AtomicU64::new(0),
-        };
-        let after = match session(&discord, ears, &stop).await {
-            End::Stopped => break,
-            End::Never { reason } => {
-                error!("Discord refuses the bot for good: {reason}");
-                break;
-            }
-            End::Again { reason, after } => {
-                warn!(reason, "The connection to Discord ended; it is made anew.");
-                after
-            }
-        };
-        if began.elapsed() > LONGEST_WAIT {
-            backoff = Backoff::new(&stop);
-        }
-        if !backoff.pause(after).await {
-            break;
-        }
-    }
-    drop(queue);
+    keep_connected(&Ears { core, discord, queue, tasks: tasks.clone() }, &stop).await;
     tasks.close();
     let _ = tokio::time::timeout(FAREWELL, async { tokio::join!(attending, tasks.wait()) }).await;
 }
 
-/// How a session ended.
+/// Connects again and again; a session is resumed where Discord lets it.
+async fn keep_connected(ears: &Ears, stop: &CancellationToken) {
+    let (line, clock) = (&ears.discord.line, &ears.core.clock);
+    line.connecting(ears.discord.gateway_origin());
+    let mut backoff = Backoff::from(FIRST_WAIT);
+    let mut session = None;
+    let mut in_vain = 0;
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        let end = ears.connection(&mut session, stop).await;
+        if began.elapsed() > GOOD {
+            backoff.reset();
+            in_vain = 0;
+        }
+        let mut wait = backoff.next(clock.entropy());
+        match end {
+            End::Stopped => return,
+            End::Renewed { after } => {
+                wait = wait.max(after.unwrap_or_default());
+                debug!("Discord's gateway is connected anew.");
+            }
+            End::Again { reason, after } => {
+                in_vain += 1;
+                // The address of a session may be gone for good; a new session has its own.
+                if in_vain > MOST_RESUMES {
+                    session = None;
+                }
+                wait = wait.max(after.unwrap_or_default());
+                line.failed(&reason, wait, clock.now());
+            }
+            End::Never { reason } => return line.refused(&reason, "It is not asked again.", clock.now()),
+        }
+        if !wire::sleep(wait, stop).await {
+            return;
+        }
+    }
+}
+
+/// How a connection ended.
 enum End {
     Stopped,
-    Again { reason: String, after: Option<Duration> },
-    Never { reason: String },
+    /// As Discord asks now and then.
+    Renewed {
+        after: Option<Duration>,
+    },
+    Again {
+        reason: String,
+        after: Option<Duration>,
+    },
+    Never {
+        reason: String,
+    },
 }
 
 impl From<CallError> for End {
@@ -124,149 +113,86 @@ impl From<CallError> for End {
         }
         match error {
             CallError::Later { reason, after } => Self::Again { reason, after },
-            refused @ CallError::Refused { .. } => Self::Again { reason: refused.to_string(), after: None },
+            other => Self::Again { reason: other.to_string(), after: None },
         }
     }
 }
 
-/// One life of serenity's client, which itself reconnects and resumes.
-async fn session(discord: &Discord, ears: Ears, stop: &CancellationToken) -> End {
-    let address = tokio::select! {
-        () = stop.cancelled() => return End::Stopped,
-        address = address(discord) => match address {
-            Ok(address) => address,
-            Err(end) => return end,
-        },
-    };
-    let http = client::http(&discord.settings);
-    let building = ClientBuilder::new_with_http(http, INTENTS).raw_event_handler(ears).into_future();
-    let Ok(Ok(mut client)) = tokio::time::timeout(discord.api.timeout(), building).await else {
-        return End::Again { reason: "no answer from Discord".to_owned(), after: None };
-    };
-    // Left alone, serenity takes the public gateway whenever it cannot ask for one.
-    *client.ws_url.lock().await = address;
-    let shards = Arc::clone(&client.shard_manager);
-    let ended = tokio::select! {
-        () = stop.cancelled() => None,
-        ended = client.start() => Some(ended),
-    };
-    let closing = async move { shards.shutdown_all().await };
-    match ended {
-        None => {
-            let _ = tokio::time::timeout(FAREWELL, closing).await;
-            End::Stopped
-        }
-        Some(ended) => {
-            // A session that Discord ended takes serenity some seconds to put away.
-            tokio::spawn(closing);
-            verdict(ended)
+impl From<gateway::End> for End {
+    fn from(end: gateway::End) -> Self {
+        match end {
+            gateway::End::Stopped => Self::Stopped,
+            gateway::End::Renewed => Self::Renewed { after: None },
+            gateway::End::Invalid => Self::Renewed { after: Some(INVALID_WAIT) },
+            gateway::End::Failed(fault) => Self::Again { reason: fault.to_string(), after: None },
+            gateway::End::Refused(reason) => Self::Never { reason: reason.to_owned() },
         }
     }
 }
 
-async fn address(discord: &Discord) -> Result<String, End> {
-    let configured = &discord.settings.gateway_url;
-    if !configured.is_empty() {
-        return Ok(configured.clone());
-    }
-    match discord.api.gateway().await? {
-        (address, None) => Ok(address),
-        (_, wait) => Err(End::Again { reason: "the day's sessions are used up".to_owned(), after: wait }),
-    }
-}
-
-fn verdict(ended: serenity::Result<()>) -> End {
-    let never = |reason: &str| End::Never { reason: reason.to_owned() };
-    match ended {
-        Ok(()) => End::Again { reason: "closed".to_owned(), after: None },
-        Err(serenity::Error::Gateway(GatewayError::InvalidAuthentication)) => never(
-            "it does not accept the token (4004); copy it from the Bot page of the application at \
-             discord.com/developers/applications into STATIONMASTER_DISCORD_TOKEN, and start again.",
-        ),
-        Err(serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents)) => never(
-            "the Message Content intent is off (4014); switch it on under Privileged Gateway Intents on the Bot page of \
-             the application at discord.com/developers/applications, and start again.",
-        ),
-        Err(serenity::Error::Gateway(GatewayError::InvalidGatewayIntents)) => {
-            never("it does not know an intent that is asked for (4013); this version of the bot is too old or too new.")
-        }
-        Err(error) => End::Again { reason: error.to_string(), after: None },
-    }
-}
-
-/// serenity's side of the queue.
+/// Hears what the gateway says, and passes it on.
 struct Ears {
     core: Arc<Core>,
     discord: Arc<Discord>,
     queue: UnboundedSender<(String, Value)>,
     tasks: TaskTracker,
-    /// Events that serenity could not read.
-    unread: AtomicU64,
 }
 
-#[serenity::async_trait]
-impl RawEventHandler for Ears {
-    async fn raw_event(&self, _context: Context, event: Event) {
-        if let Event::Unknown(unknown) = &event {
-            let count = self.unread.fetch_add(1, Ordering::Relaxed) + 1;
-            debug!(event.kind = unknown.kind, events.unread = count, "serenity could not read an event.");
+impl Ears {
+    /// One connection, from its address to its end.
+    async fn connection(&self, session: &mut Option<Session>, stop: &CancellationToken) -> End {
+        let Discord { settings, api, line, tls, .. } = &*self.discord;
+        let address = tokio::select! {
+            () = stop.cancelled() => return End::Stopped,
+            address = self.address(session.as_ref()) => match address {
+                Ok(address) => address,
+                Err(end) => return end,
+            },
+        };
+        let gateway = Gateway {
+            address: &address,
+            token: settings.token.expose_secret(),
+            tls,
+            limit: api.timeout(),
+            jitter: f64::from(u16::try_from(self.core.clock.entropy() % 1000).unwrap_or(0)) / 1000.0,
+        };
+        let mut stands = false;
+        let end = gateway.run(session, stop, |name, data| {
+            if matches!(name, "READY" | "RESUMED") && !std::mem::replace(&mut stands, true) {
+                line.stands(self.core.clock.now());
+            }
+            self.hear(name, data);
+        });
+        let end = end.await;
+        if stands {
+            line.ended();
         }
-        let Some((name, data)) = plain(event) else { return };
+        end.into()
+    }
+
+    /// Where to connect: an address of the configuration stands for all others, as it may be the only way out.
+    async fn address(&self, session: Option<&Session>) -> Result<String, End> {
+        let configured = &self.discord.settings.gateway_url;
+        if !configured.is_empty() {
+            return Ok(configured.clone());
+        }
+        if let Some(session) = session {
+            return Ok(session.address.clone());
+        }
+        match self.discord.api.gateway().await? {
+            (address, None) => Ok(address),
+            (_, wait) => Err(End::Again { reason: "Discord allows no more sessions today".to_owned(), after: wait }),
+        }
+    }
+
+    fn hear(&self, name: &str, data: Value) {
         if name != "INTERACTION_CREATE" {
             // The other end is gone only when the bot stops.
-            let _ = self.queue.send((name, data));
+            let _ = self.queue.send((name.to_owned(), data));
             return;
         }
         let (core, discord) = (Arc::clone(&self.core), Arc::clone(&self.discord));
         self.tasks.spawn(async move { interactions::answer(&core, &discord, &data).await });
-    }
-}
-
-/// An event that is of use, by its name and as JSON.
-fn plain(event: Event) -> Option<(String, Value)> {
-    let interaction = match &event {
-        Event::Unknown(_)
-        | Event::Ready(_)
-        | Event::Resumed(_)
-        | Event::GuildCreate(_)
-        | Event::GuildRoleCreate(_)
-        | Event::GuildRoleUpdate(_)
-        | Event::ChannelCreate(_)
-        | Event::ChannelUpdate(_)
-        | Event::ChannelDelete(_)
-        | Event::ThreadCreate(_)
-        | Event::ThreadUpdate(_)
-        | Event::ThreadDelete(_)
-        | Event::ThreadListSync(_)
-        | Event::MessageCreate(_)
-        | Event::MessageUpdate(_)
-        | Event::MessageDelete(_)
-        | Event::MessageDeleteBulk(_)
-        | Event::ReactionAdd(_)
-        | Event::ReactionRemove(_) => None,
-        Event::InteractionCreate(created) => Some(number(&created.interaction)),
-        _ => return None,
-    };
-    if let Event::Unknown(unknown) = event {
-        return Some((unknown.kind, unknown.value));
-    }
-    let mut whole = serde_json::to_value(&event).ok()?;
-    let mut data = whole["d"].take();
-    if let Some(kind) = interaction {
-        // serenity reads this number but does not write it.
-        data["type"] = json!(kind);
-    }
-    Some((whole["t"].as_str()?.to_owned(), data))
-}
-
-fn number(interaction: &Interaction) -> u64 {
-    match interaction {
-        Interaction::Ping(_) => 1,
-        Interaction::Command(_) => 2,
-        Interaction::Component(_) => 3,
-        Interaction::Autocomplete(_) => 4,
-        Interaction::Modal(_) => 5,
-        _ => 0,
     }
 }
 
@@ -283,18 +209,17 @@ async fn attend(
         match name.as_str() {
             "READY" => {
                 discord.known.introduce(text(&data["user"], "id").unwrap_or_default());
-                info!("Discord's gateway has begun a session.");
                 if let Some(application) = text(&data["application"], "id")
                     && !registered.swap(true, Ordering::Relaxed)
                 {
                     let (discord, stop, application) = (Arc::clone(&discord), stop.clone(), application.to_owned());
-                    tasks.spawn(async move { register(&discord, &application, &stop).await });
+                    let core = Arc::clone(&core);
+                    let guilds =
+                        each(&data["guilds"]).filter_map(|guild| text(guild, "id")).map(str::to_owned).collect();
+                    tasks.spawn(async move { register(&core, &discord, &application, guilds, &stop).await });
                 }
             }
-            "RESUMED" => {
-                info!("Discord's gateway has resumed the session.");
-                look_for_missed(&core, &stop).await;
-            }
+            "RESUMED" => look_for_missed(&core, &stop).await,
             // Follows READY, for each guild, and comes again after an outage of Discord's own.
             "GUILD_CREATE" => {
                 discord.known.learn_guild(&data);
@@ -307,7 +232,7 @@ async fn attend(
             "CHANNEL_DELETE" | "THREAD_DELETE" => discord.known.forget_channel(&data),
             "THREAD_LIST_SYNC" => each(&data["threads"]).for_each(|thread| discord.known.learn_channel(thread)),
             _ => {
-                for inbound in understood(&discord, &name, &data, &stop).await {
+                for inbound in understood(&core, &discord, &name, &data, &stop).await {
                     store(&core, inbound, &stop).await;
                 }
             }
@@ -316,10 +241,16 @@ async fn attend(
 }
 
 /// What an event about messages means to us.
-async fn understood(discord: &Discord, name: &str, data: &Value, stop: &CancellationToken) -> Vec<Inbound> {
+async fn understood(
+    core: &Core,
+    discord: &Discord,
+    name: &str,
+    data: &Value,
+    stop: &CancellationToken,
+) -> Vec<Inbound> {
     let about_messages = name.starts_with("MESSAGE_");
     if let Some(channel) = text(data, "channel_id").filter(|_| about_messages) {
-        place(discord, channel, !data["guild_id"].is_null(), stop).await;
+        place(core, discord, channel, !data["guild_id"].is_null(), stop).await;
     }
     let known = &discord.known;
     match name {
@@ -333,15 +264,15 @@ async fn understood(discord: &Discord, name: &str, data: &Value, stop: &Cancella
 }
 
 /// Finds out what a channel is before something in it is read; a thread that nobody told of belongs to its parent.
-async fn place(discord: &Discord, channel: &str, in_guild: bool, stop: &CancellationToken) {
+async fn place(core: &Core, discord: &Discord, channel: &str, in_guild: bool, stop: &CancellationToken) {
     if !in_guild && discord.known.kind(channel).is_none() {
         discord.known.learn_channel(&json!({ "id": channel, "type": 1 }));
     }
-    let mut backoff = Backoff::new(stop);
+    let mut backoff = Backoff::from(FIRST_WAIT);
     while let Err(error) = discord.kind(channel).await {
         let CallError::Later { reason, after } = error else { return };
         warn!(reason, "Discord does not say what a channel is; asking again.");
-        if !backoff.pause(after).await {
+        if !backoff.pause(&*core.clock, after, stop).await {
             return;
         }
     }
@@ -350,29 +281,29 @@ async fn place(discord: &Discord, channel: &str, in_guild: bool, stop: &Cancella
 /// Stores an event, however long the store refuses: nothing is lost while the process lives, and what is lost with it is
 /// looked for after the next start.
 async fn store(core: &Core, inbound: Inbound, stop: &CancellationToken) {
-    let mut backoff = Backoff::new(stop);
+    let mut backoff = Backoff::from(FIRST_WAIT);
     while let Err(error) = intake::receive(core, inbound.clone()).await {
         warn!(error = format!("{error:#}"), "An event of Discord could not be stored; trying again.");
-        if !backoff.pause(None).await {
+        if !backoff.pause(&*core.clock, None, stop).await {
             return;
         }
     }
 }
 
 async fn look_for_missed(core: &Core, stop: &CancellationToken) {
-    let mut backoff = Backoff::new(stop);
+    let mut backoff = Backoff::from(FIRST_WAIT);
     while let Err(error) = catch_up::soon(core, NAME).await {
         warn!(error = format!("{error:#}"), "The look for missed messages could not be planned; trying again.");
-        if !backoff.pause(None).await {
+        if !backoff.pause(&*core.clock, None, stop).await {
             return;
         }
     }
 }
 
-async fn register(discord: &Discord, application: &str, stop: &CancellationToken) {
-    let mut backoff = Backoff::new(stop);
+async fn register(core: &Core, discord: &Discord, application: &str, guilds: Vec<String>, stop: &CancellationToken) {
+    let mut backoff = Backoff::from(FIRST_WAIT);
     loop {
-        match commands::register(discord, application).await {
+        match commands::register(discord, application, &guilds).await {
             Ok(true) => return info!("The commands are registered with Discord."),
             Ok(false) => return debug!("The commands were registered with Discord before."),
             Err(error @ CallError::Refused { .. }) => {
@@ -380,9 +311,10 @@ async fn register(discord: &Discord, application: &str, stop: &CancellationToken
                     "is the bot in the server of discord.guild, added with the link of `stationmaster discord invite`?";
                 return error!(error = %error, "Discord does not register the commands; {advice}");
             }
-            Err(CallError::Later { reason, after }) => {
-                warn!(reason, "Discord does not register the commands; trying again.");
-                if !backoff.pause(after).await {
+            Err(error) => {
+                let after = error.after();
+                warn!(reason = %error, "Discord does not register the commands; trying again.");
+                if !backoff.pause(&*core.clock, after, stop).await {
                     return;
                 }
             }

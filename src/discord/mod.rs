@@ -4,13 +4,14 @@ pub mod client;
 pub mod commands;
 pub mod decode;
 pub mod forms;
+mod gateway;
 pub mod interactions;
 pub mod known;
 pub mod listen;
 pub mod probe;
 pub mod render;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use serde_json::{Value, json};
@@ -20,10 +21,12 @@ use tracing::info;
 
 use crate::{
     chat::{
-        Capabilities, ChatFuture, Finding, InboundMessage, Outbound, Platform, PostError, PrivateMessages, Profile,
+        Capabilities, ChatFuture, Connection, Finding, InboundMessage, Outbound, Platform, PostError, PrivateMessages,
+        Profile,
     },
-    config::server::Discord as Settings,
+    config::server::{Discord as Settings, Network},
     domain::ids::JobId,
+    wire::{self, Line},
 };
 use client::{Api, CallError, code};
 use decode::text;
@@ -72,6 +75,9 @@ const GONE: [i64; 4] =
 pub struct Discord {
     settings: Settings,
     api: Api,
+    line: Line,
+    /// What TLS trusts.
+    tls: Arc<rustls::ClientConfig>,
     known: Known,
     /// Forms that somebody is filling in, by action and person.
     drafts: Cache<String, Draft>,
@@ -82,25 +88,36 @@ pub struct Discord {
 }
 
 impl Discord {
-    pub fn new(settings: &Settings) -> Self {
-        Self {
+    /// # Errors
+    /// When the extra certificates cannot be read.
+    pub fn new(settings: &Settings, network: &Network) -> anyhow::Result<Self> {
+        let tls = wire::tls(network)?;
+        Ok(Self {
             settings: settings.clone(),
-            api: Api::new(settings),
+            api: Api::new(settings, tls.clone())?,
+            line: Line::new("Discord"),
+            tls: Arc::new(tls),
             known: Known::default(),
             drafts: Cache::builder().max_capacity(10_000).time_to_live(DRAFT_MEMORY).build(),
             acknowledged: Cache::builder().max_capacity(10_000).time_to_live(COMMAND_MEMORY).build(),
             directs: Cache::new(10_000),
-        }
+        })
+    }
+
+    /// Where the way to the gateway begins, as it can be logged.
+    fn gateway_origin(&self) -> String {
+        let Settings { gateway_url, api_url, .. } = &self.settings;
+        wire::origin(if gateway_url.is_empty() { api_url } else { gateway_url })
     }
 
     /// Id of the bot's application, as the link that adds it needs it.
     ///
     /// # Errors
-    /// As [`Api::call`]; a wrong token is among the refusals.
-    pub async fn application_id(&self) -> Result<u64, CallError> {
+    /// What went wrong and what to do; a wrong token is among it.
+    pub async fn application_id(&self) -> Result<u64, PostError> {
         let application = self.api.application().await?;
         match client::snowflake(&application) {
-            0 => Err(CallError::Later { reason: "Discord named no application".to_owned(), after: None }),
+            0 => Err(PostError::later("Discord named no application; give its id with --application")),
             id => Ok(id),
         }
     }
@@ -340,6 +357,10 @@ impl Platform for Discord {
 
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn connection(&self) -> Connection {
+        self.line.connection()
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -27,8 +27,7 @@ fn wrong(text: impl Into<String>) -> Finding {
 /// A failed call as a finding: what could not be done, why, and what to do.
 fn failed(what: &str, error: &CallError) -> Finding {
     match (error.advice(), error) {
-        ("", CallError::Later { .. }) => wrong(format!("{what}: {error}. Check discord.api_url and the way out.")),
-        ("", CallError::Refused { .. }) => wrong(format!("{what}: {error}.")),
+        ("", _) => wrong(format!("{what}: {error}.")),
         (advice, _) => wrong(format!("{what}: {error}. To mend it, {advice}.")),
     }
 }
@@ -46,7 +45,8 @@ impl Discord {
     pub(super) async fn examine(&self, channels: &[(String, String)]) -> Vec<Finding> {
         let me = match self.api.me().await {
             Ok(me) => me,
-            Err(error) => return vec![failed("Discord does not let the bot in", &error)],
+            Err(error @ CallError::Refused { .. }) => return vec![failed("Discord does not let the bot in", &error)],
+            Err(error) => return vec![failed("Discord could not be asked", &error)],
         };
         let id = text(&me, "id").unwrap_or_default().to_owned();
         self.known.introduce(&id);

@@ -35,9 +35,18 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
                     () = core.db.wait(wait) => {}
                 }
             }
+            Err(error) if stop.is_cancelled() => {
+                warn!(
+                    error = format!("{error:#}"),
+                    "Work in hand was not settled; it is done again after the next start."
+                );
+            }
             Err(error) => {
                 error!(error = format!("{error:#}"), "Jobs cannot be read; trying again in a second.");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                }
             }
         }
     }

@@ -1,8 +1,7 @@
 //! Calls to Slack's Web API: JSON out, JSON in, a time limit on each, and what every failure means.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_rustls::HttpsConnector;
 use hyper_timeout::TimeoutConnector;
@@ -10,7 +9,6 @@ use hyper_util::{
     client::legacy::{Client as HyperClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
 use slack_morphism::{SlackApiToken, SlackClient, errors::SlackClientError, hyper_tokio::SlackClientHyperConnector};
@@ -18,6 +16,7 @@ use slack_morphism::{SlackApiToken, SlackClient, errors::SlackClientError, hyper
 use crate::{
     chat::PostError,
     config::server::{Network, Slack as Settings},
+    wire::{self, Cause, Fault},
 };
 
 /// Plain HTTP or TLS, whatever the address says; no read or write takes longer than the limit.
@@ -36,6 +35,10 @@ const PASSING: [&str; 8] = [
     "accesslimited",
 ];
 
+/// What to do when the app-level token opens no socket.
+const APP_TOKEN: &str = ": set STATIONMASTER_SLACK_APP_TOKEN to a token with connections:write, under Basic Information › \
+                         App-Level Tokens, and switch on Socket Mode";
+
 /// Slack's Web API for one workspace.
 #[derive(Clone)]
 pub struct Client {
@@ -43,6 +46,7 @@ pub struct Client {
     bot: SlackApiToken,
     app: SlackApiToken,
     connector: Connector,
+    tls: Arc<rustls::ClientConfig>,
     api_url: String,
     timeout: Duration,
 }
@@ -58,7 +62,8 @@ impl Client {
     /// When the extra certificates cannot be read.
     pub fn new(settings: &Settings, network: &Network) -> anyhow::Result<Self> {
         let timeout = Duration::from_secs(settings.timeout_seconds);
-        let connector = connector(network, timeout)?;
+        let tls = wire::tls(network)?;
+        let connector = connector(tls.clone(), timeout);
         let api_url = settings.api_url.trim_end_matches('/').to_owned();
         let library =
             SlackClient::new(SlackClientHyperConnector::with_connector(connector.clone()).with_slack_api_url(&api_url));
@@ -67,23 +72,26 @@ impl Client {
             bot: SlackApiToken::new(settings.bot_token.expose_secret().into()),
             app: SlackApiToken::new(settings.app_token.expose_secret().into()),
             connector,
+            tls: Arc::new(tls),
             api_url,
             timeout,
         })
     }
 
-    pub fn library(&self) -> Arc<Library> {
-        Arc::clone(&self.library)
+    /// What TLS trusts, for sockets.
+    pub fn tls(&self) -> Arc<rustls::ClientConfig> {
+        Arc::clone(&self.tls)
     }
 
-    pub const fn app_token(&self) -> &SlackApiToken {
-        &self.app
+    /// Longest wait for one answer.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// A method that takes JSON.
     ///
     /// # Errors
-    /// See [`refusal`].
+    /// See [`Client::refusal`].
     pub async fn call(&self, method: &str, body: &Json) -> Result<Json, PostError> {
         let session = self.library.open_session(&self.bot);
         self.within(session.http_session_api.http_post::<Json, Json>(method, body, None)).await
@@ -92,7 +100,7 @@ impl Client {
     /// A method that takes its arguments in the address: the reading ones ignore JSON.
     ///
     /// # Errors
-    /// See [`refusal`].
+    /// See [`Client::refusal`].
     pub async fn read(&self, method: &str, arguments: &[(&str, String)]) -> Result<Json, PostError> {
         let session = self.library.open_session(&self.bot);
         let arguments: Vec<(&str, Option<String>)> =
@@ -103,7 +111,7 @@ impl Client {
     /// Answers a command or a press by the address that came with it.
     ///
     /// # Errors
-    /// See [`refusal`]; [`PostError::Never`] when it is not an address of Slack.
+    /// See [`Client::refusal`]; [`PostError::Never`] when it is not an address of Slack.
     pub async fn answer(&self, address: &str, body: &Json) -> Result<(), PostError> {
         let url = url::Url::parse(address).map_err(|_| PostError::Never("the way back is no address".to_owned()))?;
         let own = url::Url::parse(&self.api_url).ok();
@@ -118,15 +126,52 @@ impl Client {
     async fn within<T>(&self, call: impl Future<Output = Result<T, SlackClientError>>) -> Result<T, PostError> {
         match tokio::time::timeout(self.timeout, call).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(refusal(&error)),
-            Err(_) => Err(PostError::later("it did not answer in time")),
+            Ok(Err(error)) => Err(self.refusal(&error)),
+            Err(_) => Err(self.failed(Cause::TimedOut)),
+        }
+    }
+
+    /// A call that brought nothing back: where it went, why, and what to check.
+    fn failed(&self, cause: Cause) -> PostError {
+        let advice = "Check slack.api_url and the way out (firewall, proxy)";
+        PostError::later(Fault::new(&self.api_url, cause, advice).to_string())
+    }
+
+    /// What a failed call means: try again (and when), or never, with what to do about it.
+    fn refusal(&self, error: &SlackClientError) -> PostError {
+        match error {
+            SlackClientError::RateLimitError(limit) => PostError::Later {
+                reason: "Slack asks for fewer calls".to_owned(),
+                after: Some(limit.retry_after.unwrap_or(Duration::from_secs(1))),
+            },
+            SlackClientError::ApiError(api) => {
+                by_code(&api.code, api.http_response_body.as_deref().unwrap_or_default())
+            }
+            SlackClientError::HttpError(http) => self.by_status(http.status_code.as_u16()),
+            SlackClientError::HttpProtocolError(protocol) => {
+                let cause = protocol.cause.as_deref().map(|cause| Cause::of(cause as &(dyn Error + 'static)));
+                self.failed(cause.unwrap_or(Cause::Broken))
+            }
+            // What the library says of an answer that it cannot read quotes the answer.
+            SlackClientError::ProtocolError(_) => PostError::later("Slack's answer is not the JSON that it should be"),
+            _ => self.failed(Cause::Broken),
+        }
+    }
+
+    fn by_status(&self, status: u16) -> PostError {
+        match status {
+            500.. | 408 | 429 => PostError::later(format!("Slack answers with status {status}")),
+            _ => PostError::Never(format!(
+                "{} answers with status {status}: is slack.api_url right? Slack's own is https://slack.com/api",
+                wire::origin(&self.api_url)
+            )),
         }
     }
 
     /// Who the bot is: its user id, and the scopes that its token has (empty when Slack does not say).
     ///
     /// # Errors
-    /// See [`refusal`].
+    /// See [`Client::refusal`].
     pub async fn who_am_i(&self) -> Result<(Json, Vec<String>), PostError> {
         // The library gives no headers, and the scopes stand in one.
         let request = hyper::Request::post(format!("{}/auth.test", self.api_url))
@@ -135,55 +180,49 @@ impl Client {
             .map_err(|error| PostError::Never(error.to_string()))?;
         let http = HyperClient::builder(TokioExecutor::new()).build(self.connector.clone());
         let answer = async {
-            let response = http.request(request).await.map_err(|error| PostError::later(error.to_string()))?;
+            let response = http.request(request).await.map_err(|error| self.failed(Cause::of(&error)))?;
             let status = response.status();
             let scopes = response.headers().get("x-oauth-scopes").and_then(|value| value.to_str().ok());
             let scopes: Vec<String> = scopes
                 .map(|list| list.split(',').map(|scope| scope.trim().to_owned()).filter(|s| !s.is_empty()).collect())
                 .unwrap_or_default();
-            if status.is_server_error() || status.as_u16() == 429 {
-                return Err(PostError::later(format!("it answered {status}")));
+            if !status.is_success() {
+                return Err(self.by_status(status.as_u16()));
             }
-            let body = response.into_body().collect().await.map_err(|error| PostError::later(error.to_string()))?;
+            let body = response.into_body().collect().await.map_err(|error| self.failed(Cause::of(&error)))?;
             let body: Json = serde_json::from_slice(&body.to_bytes())
-                .map_err(|_| PostError::later("it did not answer with JSON"))?;
+                .map_err(|_| PostError::later("Slack's answer is not the JSON that it should be"))?;
             Ok((body, scopes))
         };
-        let (body, scopes) = tokio::time::timeout(self.timeout, answer)
-            .await
-            .map_err(|_| PostError::later("it did not answer in time"))??;
+        let (body, scopes) =
+            tokio::time::timeout(self.timeout, answer).await.map_err(|_| self.failed(Cause::TimedOut))??;
         match body["error"].as_str() {
             None => Ok((body, scopes)),
             Some(code) => Err(by_code(code, "")),
         }
     }
 
-    /// Does the app-level token open a socket?
+    /// Where a socket can be opened, once: the app-level token is good for it.
     ///
     /// # Errors
-    /// See [`refusal`].
-    pub async fn may_open_sockets(&self) -> Result<(), PostError> {
+    /// See [`Client::refusal`]; a refusal says what to do about the app-level token.
+    pub async fn socket_address(&self) -> Result<String, PostError> {
         let session = self.library.open_session(&self.app);
-        self.within(session.http_session_api.http_post::<Json, Json>("apps.connections.open", &json!({}), None))
-            .await
-            .map(|_| ())
+        let nothing = json!({});
+        let asking = session.http_session_api.http_post::<Json, Json>("apps.connections.open", &nothing, None);
+        let answer = match tokio::time::timeout(self.timeout, asking).await {
+            Err(_) => return Err(self.failed(Cause::TimedOut)),
+            Ok(Err(SlackClientError::ApiError(api))) if !PASSING.contains(&api.code.as_str()) => {
+                return Err(PostError::Never(format!("{}{APP_TOKEN}", api.code)));
+            }
+            Ok(answer) => answer.map_err(|error| self.refusal(&error))?,
+        };
+        let address = answer["url"].as_str();
+        address.map(str::to_owned).ok_or_else(|| PostError::later("Slack named no address for a socket"))
     }
 }
 
-fn connector(network: &Network, timeout: Duration) -> anyhow::Result<Connector> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        // A machine's store may hold certificates that rustls does not take; the others serve.
-        let _ = roots.add(certificate);
-    }
-    if !network.ca_file.is_empty() {
-        let path = Path::new(&network.ca_file);
-        for certificate in CertificateDer::pem_file_iter(path).with_context(|| format!("read {}", path.display()))? {
-            let certificate = certificate.with_context(|| format!("read a certificate of {}", path.display()))?;
-            roots.add(certificate).with_context(|| format!("trust a certificate of {}", path.display()))?;
-        }
-    }
-    let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+fn connector(tls: rustls::ClientConfig, timeout: Duration) -> Connector {
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
@@ -194,50 +233,42 @@ fn connector(network: &Network, timeout: Duration) -> anyhow::Result<Connector> 
     connector.set_connect_timeout(Some(timeout));
     connector.set_read_timeout(Some(timeout));
     connector.set_write_timeout(Some(timeout));
-    Ok(connector)
-}
-
-/// What a failed call means: try again (and when), or never, with what to do about it.
-fn refusal(error: &SlackClientError) -> PostError {
-    match error {
-        SlackClientError::RateLimitError(limit) => PostError::Later {
-            reason: "too many calls".to_owned(),
-            after: Some(limit.retry_after.unwrap_or(Duration::from_secs(1))),
-        },
-        SlackClientError::ApiError(api) => by_code(&api.code, api.http_response_body.as_deref().unwrap_or_default()),
-        SlackClientError::HttpError(http) => {
-            let status = http.status_code.as_u16();
-            if http.status_code.is_server_error() || status == 408 || status == 429 {
-                PostError::later(format!("it answered {status}"))
-            } else {
-                PostError::Never(format!("it answered {status}"))
-            }
-        }
-        // A lost connection, an answer cut off, an answer that is no JSON: what became of the call is unknown.
-        other => PostError::later(other.to_string()),
-    }
+    connector
 }
 
 fn by_code(code: &str, body: &str) -> PostError {
     if PASSING.contains(&code) {
         return PostError::later(code);
     }
-    let advice = match code {
-        "invalid_auth" | "not_authed" | "token_revoked" | "account_inactive" | "token_expired" => {
-            ": set STATIONMASTER_SLACK_BOT_TOKEN to the app's bot token".to_owned()
-        }
-        "not_in_channel" | "channel_not_found" => ": invite the bot to the channel (/invite)".to_owned(),
+    let reason: Json = serde_json::from_str(body).unwrap_or_default();
+    match code {
         "missing_scope" => {
-            let body: Json = serde_json::from_str(body).unwrap_or_default();
-            format!(": add the scope {} and install the app again", body["needed"].as_str().unwrap_or("it names"))
+            let needed = reason["needed"].as_str().unwrap_or("it names");
+            PostError::Never(format!("{code}: add the scope {needed} and install the app again"))
         }
         "invalid_blocks" | "invalid_arguments" => {
-            let body: Json = serde_json::from_str(body).unwrap_or_default();
-            let messages = body["response_metadata"]["messages"].as_array().cloned().unwrap_or_default();
+            let messages = reason["response_metadata"]["messages"].as_array().cloned().unwrap_or_default();
             let text: Vec<&str> = messages.iter().filter_map(Json::as_str).take(3).collect();
-            format!(": {}", text.join("; "))
+            PostError::Never(format!("{code}: {}", text.join("; ")))
         }
-        _ => String::new(),
-    };
-    PostError::Never(format!("{code}{advice}"))
+        _ => PostError::Never(format!("{code}{}", advice(code))),
+    }
+}
+
+/// What to do about a refusal, behind a colon, where we know.
+pub fn advice(code: &str) -> &'static str {
+    match code {
+        "invalid_auth" | "not_authed" | "token_revoked" | "account_inactive" | "token_expired" => {
+            ": set STATIONMASTER_SLACK_BOT_TOKEN to the app's bot token"
+        }
+        "not_in_channel" => ": invite the bot to the channel (/invite)",
+        "channel_not_found" => {
+            ": check the id (channel details, at the bottom), and invite the bot (/invite) if the channel is private"
+        }
+        "link_disabled" => ": switch on Socket Mode in the app's settings at api.slack.com/apps",
+        "too_many_websockets" => {
+            ": an app has at most ten sockets; lower slack.connections, or stop other copies of the bot"
+        }
+        _ => "",
+    }
 }

@@ -1,23 +1,12 @@
-//! Slack's events in: over sockets that the bot opens, or as signed requests. Each is stored before it is acknowledged;
-//! what must be said at once (a form, a notice) is said right after.
+//! Slack's events in: from sockets (`sockets`) or as signed requests. Each is stored before it is acknowledged; what must be
+//! said at once (a form, a notice) is said right after.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
-use slack_morphism::{
-    SlackClientSocketModeConfig, SlackSocketModeClientListener, SlackSocketModeWssClientId,
-    clients_manager::{SlackSocketModeClientsManager, SlackSocketModeClientsManagerFactory as _},
-    listener::SlackClientEventsListenerEnvironment,
-    signature_verifier::SlackEventSignatureVerifier,
-};
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use slack_morphism::signature_verifier::SlackEventSignatureVerifier;
+use tracing::{error, warn};
 
 use super::{
     NAME, Slack,
@@ -37,22 +26,22 @@ use crate::{
 const MAX_BODY: usize = 512 * 1024;
 /// How long the store may take before Slack is left to deliver again.
 const PATIENCE: Duration = Duration::from_millis(2500);
-/// Opening a connection is in the tier of the fewest calls a minute.
-const RECONNECT_SECONDS: u64 = 10;
-const PING_SECONDS: u64 = 10;
+
+/// Said to whoever waits for a form that did not open.
+const TOO_LATE: &str = "The form could not be opened: it was ready too late for Slack. Please try again.";
 
 /// What is answered to Slack: that the event is taken, and perhaps something to show.
-type Acknowledged = Result<Option<Json>, anyhow::Error>;
+pub(super) type Acknowledged = Result<Option<Json>, anyhow::Error>;
 
 /// Takes events in, whichever way they come.
 #[derive(Debug, Clone)]
-struct Desk {
-    core: Arc<Core>,
-    slack: Arc<Slack>,
+pub(super) struct Desk {
+    pub(super) core: Arc<Core>,
+    pub(super) slack: Arc<Slack>,
 }
 
 impl Desk {
-    async fn event(&self, payload: &Json) -> Acknowledged {
+    pub(super) async fn event(&self, payload: &Json) -> Acknowledged {
         // Without the own id the event's own authorization serves, so a slow Slack does not delay the answer to it.
         let me = self.slack.me.get().map(|me| me.user.as_str());
         let Some(inbound) = decode::event(payload, me) else { return Ok(None) };
@@ -63,7 +52,7 @@ impl Desk {
         Ok(None)
     }
 
-    async fn interaction(&self, interaction: Interaction) -> Acknowledged {
+    pub(super) async fn interaction(&self, interaction: Interaction) -> Acknowledged {
         match interaction {
             Interaction::Nothing => Ok(None),
             Interaction::Press { press, trigger, way_back, place } => {
@@ -99,11 +88,14 @@ impl Desk {
                 match command::run(&self.core, &command).await {
                     Ok(Response { follows: true, .. }) => Ok(None),
                     Ok(Response { form: Some(form), .. }) => {
-                        self.open(trigger, form);
+                        let place = Some((command.channel.clone(), None));
+                        let way_back = (!needs_place).then(|| command.way_back.handle.clone());
+                        self.open(trigger, form, Reach { way_back, place, person: command.author.id.clone() });
                         Ok(None)
                     }
                     Ok(Response { card: Some(card), .. }) if needs_place => {
-                        self.tell(None, Some((command.channel.clone(), None)), command.author.id.clone(), card);
+                        let place = Some((command.channel.clone(), None));
+                        self.tell(Reach { way_back: None, place, person: command.author.id.clone() }, card);
                         Ok(None)
                     }
                     Ok(Response { card, notice, .. }) => Ok(card.or(notice.map(Card::text)).map(|card| whisper(&card))),
@@ -126,7 +118,7 @@ impl Desk {
     ) -> Result<(), anyhow::Error> {
         let card = match response {
             Ok(Response { form: Some(form), .. }) => {
-                self.open(trigger, form);
+                self.open(trigger, form, Reach { way_back, place, person });
                 return Ok(());
             }
             Ok(Response { card, notice, .. }) => card.or(notice.map(Card::text)),
@@ -135,42 +127,55 @@ impl Desk {
             Err(Failure::Internal(error)) => return Err(error),
         };
         if let Some(card) = card {
-            self.tell(way_back, place, person, card);
+            self.tell(Reach { way_back, place, person }, card);
         }
         Ok(())
     }
 
-    /// Opens a form; the trigger is good for three seconds, so nothing is retried.
-    fn open(&self, trigger: String, form: Form) {
+    /// Opens a form; the trigger is good for three seconds, so nothing is retried, but whoever waits for it is told.
+    fn open(&self, trigger: String, form: Form, reach: Reach) {
         let slack = Arc::clone(&self.slack);
         tokio::spawn(async move {
             let body = json!({ "trigger_id": trigger, "view": render::form(&form) });
             if let Err(error) = slack.client.call("views.open", &body).await {
                 warn!(error = %error, "A form could not be opened.");
+                reach.tell(&slack, &Card::text(TOO_LATE)).await;
             }
         });
     }
 
     /// Says something to one person, by the way back or beside the message.
-    fn tell(&self, way_back: Option<String>, place: Option<(String, Option<String>)>, person: String, card: Card) {
+    fn tell(&self, reach: Reach, card: Card) {
         let slack = Arc::clone(&self.slack);
-        tokio::spawn(async move {
-            let content = super::Content::of(&card);
-            if let Some(address) = way_back {
-                let body = content.with(json!({ "response_type": "ephemeral", "replace_original": false }));
-                if slack.client.answer(&address, &body).await.is_ok() {
-                    return;
-                }
+        tokio::spawn(async move { reach.tell(&slack, &card).await });
+    }
+}
+
+/// How one person is reached alone.
+struct Reach {
+    way_back: Option<String>,
+    /// A channel, and the thread in it.
+    place: Option<(String, Option<String>)>,
+    person: String,
+}
+
+impl Reach {
+    async fn tell(self, slack: &Slack, card: &Card) {
+        let content = super::Content::of(card);
+        if let Some(address) = self.way_back {
+            let body = content.with(json!({ "response_type": "ephemeral", "replace_original": false }));
+            if slack.client.answer(&address, &body).await.is_ok() {
+                return;
             }
-            let Some((channel, thread)) = place else { return };
-            let mut body = content.with(json!({ "channel": channel, "user": person }));
-            if let Some(thread) = thread {
-                body["thread_ts"] = json!(thread);
-            }
-            if let Err(error) = slack.client.call("chat.postEphemeral", &body).await {
-                warn!(error = %error, "A notice could not be shown.");
-            }
-        });
+        }
+        let Some((channel, thread)) = self.place else { return };
+        let mut body = content.with(json!({ "channel": channel, "user": self.person }));
+        if let Some(thread) = thread {
+            body["thread_ts"] = json!(thread);
+        }
+        if let Err(error) = slack.client.call("chat.postEphemeral", &body).await {
+            warn!(error = %error, "A notice could not be shown.");
+        }
     }
 }
 
@@ -200,129 +205,10 @@ fn apology(refused: &UserError) -> Card {
 }
 
 /// An event that could not be stored is not acknowledged: Slack delivers it again.
-async fn patiently(work: impl Future<Output = Acknowledged>) -> Acknowledged {
+pub(super) async fn patiently(work: impl Future<Output = Acknowledged>) -> Acknowledged {
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(result) => result,
         Err(_) => Err(anyhow::anyhow!("the store did not take the event in time")),
-    }
-}
-
-// Sockets
-
-/// Keeps sockets to Slack open until told to stop.
-pub async fn run(core: Arc<Core>, slack: Arc<Slack>, stop: CancellationToken) {
-    let desk = Desk { core, slack: Arc::clone(&slack) };
-    // The own id is learnt beside, so that listening does not wait for it.
-    let asking = {
-        let (slack, stop) = (Arc::clone(&slack), stop.clone());
-        tokio::spawn(async move {
-            while let Err(error) = slack.me().await {
-                warn!(error = %error, "Slack does not say who the bot is; asking again.");
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(Duration::from_secs(RECONNECT_SECONDS)) => {}
-                }
-            }
-        })
-    };
-    let environment = Arc::new(SlackClientEventsListenerEnvironment::new(slack.client.library()).with_error_handler(
-        |error, _, _| {
-            warn!(error = %error, "Slack's socket reports an error.");
-            hyper::StatusCode::OK
-        },
-    ));
-    let manager = slack.client.library().http_api.connector.new_clients_manager(environment);
-    let listener: Arc<dyn SlackSocketModeClientListener + Send + Sync> =
-        Arc::new(Listener { desk, manager: Arc::downgrade(&manager) });
-    let config = SlackClientSocketModeConfig::new()
-        .with_max_connections_count(slack.settings.connections.max(1))
-        .with_initial_backoff_in_seconds(0)
-        .with_reconnect_timeout_in_seconds(RECONNECT_SECONDS)
-        .with_ping_interval_in_seconds(PING_SECONDS)
-        .with_ping_failure_threshold_times(3);
-    if let Err(error) = manager.register_new_token(&config, slack.client.app_token().clone(), listener).await {
-        error!(error = %error, "Slack's sockets cannot be opened.");
-        return;
-    }
-    manager.start().await;
-    stop.cancelled().await;
-    manager.shutdown().await;
-    asking.abort();
-}
-
-struct Listener {
-    desk: Desk,
-    manager: Weak<dyn SlackSocketModeClientsManager + Send + Sync>,
-}
-
-impl Listener {
-    async fn restart(&self, client: &SlackSocketModeWssClientId) {
-        if let Some(manager) = self.manager.upgrade() {
-            manager.restart_client(client).await;
-        }
-    }
-
-    /// Acts on an envelope. The answer acknowledges it.
-    async fn envelope(&self, envelope: &Json) -> Option<String> {
-        let id = envelope["envelope_id"].as_str()?;
-        let payload = &envelope["payload"];
-        let work = async {
-            match envelope["type"].as_str() {
-                Some("events_api") => self.desk.event(payload).await,
-                Some("interactive") => self.desk.interaction(decode::interaction(payload)).await,
-                Some("slash_commands") => self.desk.interaction(decode::command_json(payload)).await,
-                // Something new of Slack's: it would come again and again.
-                _ => Ok(None),
-            }
-        };
-        match patiently(work).await {
-            Ok(answer) => {
-                let mut frame = json!({ "envelope_id": id });
-                if let Some(answer) = answer.filter(|_| envelope["accepts_response_payload"] != false) {
-                    frame["payload"] = answer;
-                }
-                Some(frame.to_string())
-            }
-            Err(error) => {
-                error!(error = format!("{error:#}"), "An event of Slack was not stored; Slack delivers it again.");
-                None
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl SlackSocketModeClientListener for Listener {
-    async fn on_message(&self, client: &SlackSocketModeWssClientId, body: String) -> Option<String> {
-        let Ok(envelope) = serde_json::from_str::<Json>(&body) else {
-            warn!(frame.bytes = body.len(), "A frame of Slack is not JSON.");
-            return None;
-        };
-        match envelope["type"].as_str() {
-            Some("hello") => {
-                info!("Connected to Slack.");
-                if let Err(error) = catch_up::soon(&self.desk.core, NAME).await {
-                    error!(error = format!("{error:#}"), "The look for missed messages was not planned.");
-                }
-                None
-            }
-            Some("disconnect") => {
-                // A warning comes ahead of the end; the socket is renewed when the end comes.
-                if envelope["reason"].as_str() != Some("warning") {
-                    self.restart(client).await;
-                }
-                None
-            }
-            _ => self.envelope(&envelope).await,
-        }
-    }
-
-    async fn on_error(&self, error: Box<dyn std::error::Error + Send + Sync>) {
-        warn!(error = %error, "Slack's socket reports an error.");
-    }
-
-    async fn on_disconnect(&self, client: &SlackSocketModeWssClientId) {
-        self.restart(client).await;
     }
 }
 

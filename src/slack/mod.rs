@@ -5,6 +5,7 @@ mod decode;
 mod listen;
 pub mod manifest;
 pub mod render;
+mod sockets;
 
 use std::sync::Arc;
 
@@ -12,15 +13,17 @@ use moka::sync::Cache;
 use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
 
-pub use listen::{look_back, run, webhooks};
+pub use listen::{look_back, webhooks};
+pub use sockets::run;
 
 use crate::{
     chat::{
-        Capabilities, Card, ChatFuture, Finding, InboundMessage, Outbound, OwnRoom, Platform, PostError,
+        Capabilities, Card, ChatFuture, Connection, Finding, InboundMessage, Outbound, OwnRoom, Platform, PostError,
         PrivateMessages, Profile,
     },
     config::server::{Network, Slack as Settings, SlackTransport},
     domain::ids::JobId,
+    wire::Line,
 };
 use client::Client;
 
@@ -52,6 +55,7 @@ const CLOCKS_DIFFER: u64 = 60;
 pub struct Slack {
     client: Client,
     settings: Settings,
+    line: Line,
     /// Who the bot is.
     me: OnceCell<Me>,
     /// Threads of the assistant pane: only they have a status line.
@@ -70,7 +74,13 @@ impl Slack {
     /// When the extra certificates cannot be read.
     pub fn new(settings: &Settings, network: &Network) -> anyhow::Result<Arc<Self>> {
         let client = Client::new(settings, network)?;
-        Ok(Arc::new(Self { client, settings: settings.clone(), me: OnceCell::new(), panes: Cache::new(PANES) }))
+        Ok(Arc::new(Self {
+            client,
+            settings: settings.clone(),
+            line: Line::new("Slack"),
+            me: OnceCell::new(),
+            panes: Cache::new(PANES),
+        }))
     }
 
     /// Who the bot is, asked for once.
@@ -253,12 +263,10 @@ impl Slack {
             )));
         }
         if self.settings.transport == SlackTransport::Socket {
-            findings.push(match self.client.may_open_sockets().await {
-                Ok(()) => fine("the app-level token opens sockets".to_owned()),
-                Err(error) => wrong(format!(
-                    "the app-level token opens no socket ({error}). Set STATIONMASTER_SLACK_APP_TOKEN to a token with \
-                     connections:write, under Basic Information › App-Level Tokens; Socket Mode must be on"
-                )),
+            findings.push(match self.client.socket_address().await {
+                Ok(_) => fine("the app-level token opens sockets".to_owned()),
+                Err(error @ PostError::Later { .. }) => wrong(error.to_string()),
+                Err(PostError::Never(reason)) => wrong(format!("the app-level token opens no socket: {reason}")),
             });
         }
         for (id, name) in channels {
@@ -268,9 +276,7 @@ impl Slack {
                     fine(format!("#{name} ({id}): the bot is in it"))
                 }
                 Ok(_) => wrong(format!("#{name} ({id}): the bot is not in it. Type /invite @the-bot there")),
-                Err(error) => wrong(format!(
-                    "#{name} ({id}): {error}. Check the id (channel details, at the bottom) and invite the bot"
-                )),
+                Err(error) => wrong(format!("#{name} ({id}): {error}")),
             });
         }
         Ok(findings)
@@ -328,6 +334,13 @@ impl Content {
 impl Platform for Slack {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn connection(&self) -> Connection {
+        match self.settings.transport {
+            SlackTransport::Socket => self.line.connection(),
+            SlackTransport::Http => Connection::Up,
+        }
     }
 
     fn capabilities(&self) -> Capabilities {

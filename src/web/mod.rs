@@ -1,7 +1,8 @@
-//! The web server: the console, the pages it cites, and a health check.
+//! The web server: the console, the pages it cites, and how the program is.
 
 mod console;
 mod pages;
+mod state;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::post,
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::{limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer};
@@ -27,7 +28,7 @@ const POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'self' data:
 
 /// Every route that is on; `webhooks` are the adapters' own.
 pub fn router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
-    let mut router = Router::new().route("/health", get(health));
+    let mut router = Router::new().merge(state::routes());
     if core.config.server.console.enabled {
         router = router
             .merge(console::routes())
@@ -57,9 +58,9 @@ pub async fn serve(listener: tokio::net::TcpListener, router: Router, stop: Canc
     }
 }
 
-/// Only the adapters' addresses and the health check, for a listener of their own.
+/// Only the adapters' addresses and the checks, for a listener of their own.
 pub fn webhook_router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
-    let mut router = Router::new().route("/health", get(health));
+    let mut router = Router::new().merge(state::routes());
     for webhook in webhooks {
         router = router.merge(webhook_route(webhook));
     }
@@ -86,13 +87,6 @@ fn webhook_route(webhook: Webhook) -> Router<Arc<Core>> {
         }
     });
     Router::new().route(path, route).layer(RequestBodyLimitLayer::new(max_body))
-}
-
-async fn health(State(core): State<Arc<Core>>) -> Response {
-    match core.db.read().await {
-        Ok(_) => (StatusCode::OK, "ok\n").into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read\n").into_response(),
-    }
 }
 
 /// The console has no login, so a foreign page in the same browser must not reach it: requests name this server as

@@ -15,6 +15,10 @@ impl Shell {
     fn new() -> Self {
         let files = Files::harbor();
         let store = TestStore::sqlite(files.folder.path());
+        // One example in twelve: their vectors are computed for each store anew.
+        let examples = std::fs::read_to_string(root().join("config/messages/examples.jsonl")).expect("the examples");
+        let few: Vec<&str> = examples.lines().step_by(12).collect();
+        files.write("few.jsonl", few.join("\n"));
         Self { files, store }
     }
 
@@ -23,6 +27,7 @@ impl Shell {
         let _ = self.files.config(&self.store.url);
         Command::new(env!("CARGO_BIN_EXE_stationmaster"))
             .current_dir(root())
+            .env("STATIONMASTER_MESSAGES_EXAMPLES", self.files.path("few.jsonl"))
             .arg("--config")
             .arg(self.files.path("server.toml"))
             .args(arguments)

@@ -61,6 +61,53 @@ fn shapes_must_be_right() {
 }
 
 #[test]
+fn ids_have_the_shape_that_their_chat_system_gives() {
+    let check = |from: &str, to: &str, expected: &str| check("platforms/harbor/platform.yaml", from, to, expected);
+    check("slack: C0ASK", "slack: U0ASK", "platform.yaml:18: `U0ASK` is not the id of a channel at Slack\n  hint: ");
+    check(
+        "discord: \"2001\"",
+        "discord: ask-harbor",
+        "platform.yaml:18: `ask-harbor` is not the id of a channel at Discord",
+    );
+    check(
+        "slack: C0ASK",
+        "slak: C0ASK",
+        "platform.yaml:18: `slak` is no chat system that has channels\n  hint: write slack,",
+    );
+    check("slack: U0DEV", "slack: C0DEV", "platform.yaml:33: `C0DEV` is not the id of a person at Slack");
+    check("slack: S0PAY", "slack: payments", "platform.yaml:53: `payments` is not the id of a user group at Slack");
+    check("groups: { slack: S0PAY", "groups: { console: x", "`console` is no chat system that has groups");
+    check("dot@harbor.example", "dot", "platform.yaml:39: `dot` is not an e-mail address");
+    check("discord: \"3002\"", "discord: \"3001\"", "platform.yaml:40: dev and dot are both 3001 at discord");
+    check("groups: {", "groups: { slack: S0PAY }\n  - id: payments\n    groups: {", "the team payments is there twice");
+}
+
+#[test]
+fn an_audience_without_people_is_a_warning() {
+    let files = Files::harbor();
+    let path = "platforms/harbor/platform.yaml";
+    let text = std::fs::read_to_string(files.path(path)).unwrap();
+    files.write(path, text.replacen("      roles: [support, owner]", "      teams: [cart, carts, payments]", 1));
+    files.config("sqlite::memory:").unwrap_or_else(|findings| panic!("only a warning:\n{findings}"));
+    let (_, findings) = stationmaster::config::Config::load(Some(files.path("server.toml"))).unwrap();
+    let warned: Vec<String> = findings.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(warned.len(), 1, "{findings}");
+    assert!(warned[0].contains("platform.yaml:30: nobody is in the team carts"), "{}", warned[0]);
+    assert!(warned[0].contains("cart, payments"), "{}", warned[0]);
+}
+
+#[test]
+fn an_account_is_one_persons_on_all_platforms() {
+    let files = Files::harbor_and_loom();
+    let path = "platforms/loom/platform.yaml";
+    let text = std::fs::read_to_string(files.path(path)).unwrap();
+    let stranger = "people:\n  - id: somebody-else\n    name: S\n    identities: { slack: U0DEV }\n";
+    files.write(path, text.replacen("people:\n", stranger, 1));
+    let found = files.config("sqlite::memory:").unwrap_err().to_string();
+    assert!(found.contains("somebody-else is U0DEV at slack, as is dev of harbor"), "{found}");
+}
+
+#[test]
 fn curated_answers_are_checked() {
     check("platforms/harbor/answers/who.md", "phrases: [who runs harbor]", "pattern: '(unclosed'", "answers/who.md:5:");
     check(

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use stationmaster::store;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::support::{
-    Files, TestStore,
+    Files, TestStore, World,
     discord::{FakeDiscord, Fault},
     root,
     stage::{ChatKind, Stage, discord_section, discord_server, until},
@@ -147,6 +148,30 @@ async fn commands_are_registered_once_and_suggest_questions() {
 }
 
 #[tokio::test]
+async fn commands_move_with_the_configuration_and_leave_none_behind() {
+    let discord = discord_server().await;
+    let guild = FakeDiscord::GUILD.to_string();
+    for (guild, expected) in [(guild.as_str(), (0, 2)), ("", (2, 0)), (guild.as_str(), (0, 2))] {
+        let mut files = Files::harbor();
+        files.more = format!("{}guild = '{guild}'\n", discord_section(&discord));
+        let store = TestStore::sqlite(files.folder.path());
+        let world = World::open(files, &store.url).await;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        world.adapters.listen(&world.core, &tasks, &stop);
+        until(|| {
+            let (everywhere, within) = discord.commands();
+            (everywhere.len(), within.len()) == expected
+        })
+        .await;
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        world.drain().await;
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn roles_are_teams() {
     let stage = stage().await;
     stage.say("dev", "ask-harbor", QUESTION).await;
@@ -248,10 +273,13 @@ async fn what_is_wrong_with_the_set_up_is_named_with_what_to_do() {
 #[test]
 fn the_invitation_names_the_application() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_stationmaster"))
-        .args(["discord", "invite", "--application", "42"])
+        .args(["discord", "invite", "--application", "1100000000000000002"])
         .current_dir(root())
         .output()
         .expect("it runs");
     let link = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(link.contains("client_id=42") && link.contains("scope=bot%20applications.commands"), "{link}");
+    assert!(
+        link.contains("client_id=1100000000000000002") && link.contains("scope=bot%20applications.commands"),
+        "{link}"
+    );
 }

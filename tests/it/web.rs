@@ -19,7 +19,10 @@ pub struct Served {
 
 impl Served {
     pub async fn start() -> Self {
-        let files = Files::harbor();
+        Self::with(Files::harbor()).await
+    }
+
+    async fn with(files: Files) -> Self {
         let store = TestStore::sqlite(files.folder.path());
         let world = World::open(files, &store.url).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -152,5 +155,23 @@ async fn pages_are_shown_to_their_readers() {
     let missing = fetch("/pages/harbor/runbooks/no-such-page.md?as=dev").await;
     assert_eq!(hidden, missing, "a hidden page looks like one that is not there");
     assert!(fetch("/pages/harbor/runbooks/break-glass.md?as=sam").await.1.contains("Rotterdam"));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn health_names_each_chat_system_and_ready_waits_for_all() {
+    let served = Served::start().await;
+    let (status, health) = served.get("/health").await;
+    assert_eq!((status, health), (StatusCode::OK, json!({ "ok": true, "store": "up", "chats": { "console": "up" } })));
+    assert_eq!(served.get("/ready").await.0, StatusCode::OK);
+    served.end().await;
+    // A Slack that was never connected to.
+    let mut files = Files::harbor();
+    files.more.push_str("[slack]\nbot_token = 'xoxb-x'\napp_token = 'xapp-x'\n");
+    let served = Served::with(files).await;
+    let (status, health) = served.get("/health").await;
+    assert_eq!((status, &health["chats"]["slack"]), (StatusCode::OK, &json!("connecting")));
+    let (status, ready) = served.get("/ready").await;
+    assert_eq!((status, &ready["ok"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(false)));
     served.end().await;
 }

@@ -18,7 +18,7 @@ pub(super) async fn expire(
     request: Request,
 ) -> Result<Request, Failure> {
     let now = core.clock.now();
-    if !request.approval_until.is_some_and(|until| until <= now) {
+    if request.approval_until.is_none_or(|until| until > now) {
         return Ok(request);
     }
     let after = Request { state: State::Closed, approval: Some(Approval::Expired), closed_at: Some(now), ..request };

@@ -283,7 +283,7 @@ async fn silence(core: &Core, tx: &mut Tx, platform: &Platform, request: Request
     if request.approval == Some(Approval::Pending) {
         return super::approvals::expire(core, tx, platform, request).await;
     }
-    if !patience(platform, &request).is_some_and(|at| at <= now) {
+    if patience(platform, &request).is_none_or(|at| at > now) {
         return Ok(request);
     }
     match request.state {

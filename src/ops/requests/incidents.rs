@@ -116,26 +116,25 @@ pub(super) async fn mark(
         return Err(UserError::new("That is no state.", "Choose one from the list.").into());
     };
     let now = core.clock.now();
-    let (incident, kind) = match known {
-        Some(known) => (Incident { text, state, changed_at: now, ..known }, "issue_updated"),
-        None => {
-            let title = match clean("title") {
-                title if title.is_empty() => request.title.clone(),
-                title => title,
-            };
-            let incident = Incident {
-                id: IncidentId::new(&*core.clock),
-                platform: platform.id.clone(),
-                request: Some(request.id),
-                title,
-                text,
-                state,
-                opened_by: person.id.clone(),
-                opened_at: now,
-                changed_at: now,
-            };
-            (incident, "issue_opened")
-        }
+    let (incident, kind) = if let Some(known) = known {
+        (Incident { text, state, changed_at: now, ..known }, "issue_updated")
+    } else {
+        let title = match clean("title") {
+            title if title.is_empty() => request.title.clone(),
+            title => title,
+        };
+        let incident = Incident {
+            id: IncidentId::new(&*core.clock),
+            platform: platform.id.clone(),
+            request: Some(request.id),
+            title,
+            text,
+            state,
+            opened_by: person.id.clone(),
+            opened_at: now,
+            changed_at: now,
+        };
+        (incident, "issue_opened")
     };
     if kind == "issue_opened" {
         store::incidents::insert(tx, &*core.clock, &incident).await?;
