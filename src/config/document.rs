@@ -165,13 +165,13 @@ mod tests {
 
     #[test]
     fn parts_have_lines_and_an_order() {
-        let text = "b: 1\na:\n  - x\n  - {z: true, y: ~}\n  - 1.5\nk/e: \"2\"\n";
-        let document = Document::read(Path::new("x.yaml"), text, &mut Diagnostics::default()).expect("YAML");
-        assert_eq!(document.value, json!({ "b": 1, "a": ["x", { "z": true, "y": null }, 1.5], "k/e": "2" }));
         #[track_caller]
         fn check(document: &Document, pointer: &str, line: Option<u64>) {
             assert_eq!(document.line(pointer), line, "{pointer}");
         }
+        let text = "b: 1\na:\n  - x\n  - {z: true, y: ~}\n  - 1.5\nk/e: \"2\"\n";
+        let document = Document::read(Path::new("x.yaml"), text, &mut Diagnostics::default()).expect("YAML");
+        assert_eq!(document.value, json!({ "b": 1, "a": ["x", { "z": true, "y": null }, 1.5], "k/e": "2" }));
         check(&document, "/b", Some(1));
         check(&document, "/a", Some(2));
         check(&document, "/a/1/y", Some(4));

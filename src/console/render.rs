@@ -143,8 +143,7 @@ pub fn form(form: &Form) -> Json {
                 FormFieldKind::Date => ("date", Vec::new()),
                 FormFieldKind::Paragraph => ("textarea", Vec::new()),
                 // The console knows nobody that the files do not: people are offered as a choice.
-                FormFieldKind::Person => ("text", Vec::new()),
-                FormFieldKind::Line => ("text", Vec::new()),
+                FormFieldKind::Person | FormFieldKind::Line => ("text", Vec::new()),
             };
             json!({
                 "id": field.id,

@@ -294,21 +294,20 @@ fn pointed(message: &Value, id: &str, known: &Known) -> Pointed {
     }
 }
 
-/// What somebody filled into a modal, by the fields' ids; of several choices one on each line, of a checkbox `true`.
+/// What somebody chose in a select, one on each line.
+pub fn chosen(event: &Value) -> Option<String> {
+    let values = event["data"]["values"].as_array()?;
+    Some(values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"))
+}
+
+/// What somebody filled into a modal, by the fields' ids.
 pub fn filled(event: &Value) -> BTreeMap<String, String> {
     let rows = each(&event["data"]["components"]);
     let inputs =
         rows.flat_map(|row| each(&row["components"]).chain(row["component"].is_object().then(|| &row["component"])));
-    inputs.filter_map(|input| Some((text(input, "custom_id")?.to_owned(), value_of(input)?))).collect()
-}
-
-fn value_of(input: &Value) -> Option<String> {
-    match (&input["value"], &input["values"]) {
-        (Value::String(words), _) => Some(words.clone()),
-        (Value::Bool(ticked), _) => Some(if *ticked { "true".to_owned() } else { String::new() }),
-        (_, Value::Array(chosen)) => Some(chosen.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")),
-        _ => None,
-    }
+    inputs
+        .filter_map(|input| Some((text(input, "custom_id")?.to_owned(), input["value"].as_str()?.to_owned())))
+        .collect()
 }
 
 #[cfg(test)]

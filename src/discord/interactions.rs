@@ -1,4 +1,4 @@
-//! Uses of commands, buttons and modals, each answered in time.
+//! Uses of commands, buttons, selects and modals, each answered in time.
 //!
 //! Discord waits three seconds for the first answer, and fifteen minutes for the rest. What a person did is stored first;
 //! when that takes long, Discord is told to wait and the answer comes by an edit.
@@ -164,7 +164,7 @@ enum Outcome {
     Form(Form),
     Follows,
     Nothing,
-    /// The form can be mended and sent again: words, and the fields they are about.
+    /// The form can be mended and sent again: words, and the fields that they are about, one for each line.
     Mistake(String, Vec<String>),
 }
 
@@ -198,7 +198,9 @@ fn outcome_of(core: &Core, result: Result<Response, Failure>) -> Outcome {
 async fn first(discord: &Discord, seen: &Seen<'_>, used: Used, outcome: Outcome) -> Result<(), CallError> {
     match outcome {
         Outcome::Message(message) => say(discord, seen, used, message).await,
-        Outcome::Mistake(words, fields) => say(discord, seen, used, mistake(discord, seen, &words, &fields)).await,
+        Outcome::Mistake(words, fields) => {
+            say(discord, seen, used, mistake(discord, seen, used, &words, &fields)).await
+        }
         Outcome::Form(form) => open(discord, seen, used, form).await,
         Outcome::Follows => call_back(discord, seen, used.wait(), &deferral(used)).await,
         Outcome::Nothing if used == Used::Beside => call_back(discord, seen, kind::LATER, &Value::Null).await,
@@ -210,7 +212,7 @@ async fn first(discord: &Discord, seen: &Seen<'_>, used: Used, outcome: Outcome)
 async fn later(discord: &Discord, seen: &Seen<'_>, used: Used, outcome: Outcome) -> Result<(), CallError> {
     let message = match outcome {
         Outcome::Message(message) => message,
-        Outcome::Mistake(words, fields) => mistake(discord, seen, &words, &fields),
+        Outcome::Mistake(words, fields) => mistake(discord, seen, used, &words, &fields),
         Outcome::Form(form) => door_to(discord, seen, form),
         Outcome::Nothing if used != Used::Beside => render::notice(NOTHING),
         Outcome::Follows | Outcome::Nothing => return Ok(()),
@@ -270,9 +272,10 @@ fn keep(discord: &Discord, seen: &Seen<'_>, form: Form) -> Draft {
     draft
 }
 
-/// Opens a form. A modal cannot answer a modal: a button leads to it then.
+/// Opens a form: what there is to choose in a message, what there is to type in a modal. A modal cannot answer a modal.
 async fn open(discord: &Discord, seen: &Seen<'_>, used: Used, form: Form) -> Result<(), CallError> {
-    if seen.event["type"] == 5 {
+    let after_modal = seen.event["type"] == 5;
+    if after_modal || !forms::choices(&form).is_empty() {
         let message = door_to(discord, seen, form);
         return say(discord, seen, used, message).await;
     }
@@ -285,20 +288,29 @@ async fn open(discord: &Discord, seen: &Seen<'_>, used: Used, form: Form) -> Res
 fn door_to(discord: &Discord, seen: &Seen<'_>, form: Form) -> Value {
     let draft = keep(discord, seen, form);
     let form = &draft.form;
-    forms::door(&format!("**{}**", form.title), form.action, 0, "Open the form")
+    if forms::choices(form).is_empty() {
+        return forms::door(&format!("**{}**", form.title), form.action, 0, "Open the form");
+    }
+    forms::chooser(form, &draft.values)
 }
 
-/// A mistake in words, with a way back to the page of the form with the first of these fields; what was filled in is kept.
-fn mistake(discord: &Discord, seen: &Seen<'_>, words: &str, fields: &[String]) -> Value {
+/// A mistake in words with a way back into the form, to where the first of these fields is; what was filled in is kept.
+fn mistake(discord: &Discord, seen: &Seen<'_>, used: Used, words: &str, fields: &[String]) -> Value {
     let id = text(&seen.event["data"], "custom_id").unwrap_or_default();
     let action = match Part::parse(id) {
-        Part::Modal { action, .. } | Part::Page { action, .. } => action,
+        Part::Modal { action, .. } | Part::Page { action, .. } | Part::Choice { action, .. } => action,
         Part::Button(_) => return render::notice(words),
     };
     let Some(draft) = discord.drafts.get(&key(action, &decode::actor(seen.event))) else {
         return render::notice(words);
     };
     let words = named(&draft.form, words, fields);
+    let chosen = forms::choices(&draft.form).iter().any(|field| fields.contains(&field.id));
+    if chosen || used == Used::Own && forms::pages(&draft.form).is_empty() {
+        let mut message = forms::chooser(&draft.form, &draft.values);
+        message["content"] = render::notice(&words)["content"].take();
+        return message;
+    }
     forms::door(&words, action, forms::page_of(&draft.form, fields), "Back to the form")
 }
 
@@ -322,9 +334,33 @@ async fn take_component(core: &Core, discord: &Discord, seen: &Seen<'_>) -> Resu
                 say(discord, seen, Used::Beside, render::notice(&words)).await
             }
         },
+        Part::Choice { action, number } => choose(core, discord, seen, action, number).await,
         Part::Page { action, page } => turn(core, discord, seen, action, page).await,
         Part::Modal { .. } => Ok(()),
     }
+}
+
+/// Notes what was chosen, and goes on when nothing is left to choose.
+async fn choose(
+    core: &Core,
+    discord: &Discord,
+    seen: &Seen<'_>,
+    action: ActionId,
+    number: usize,
+) -> Result<(), CallError> {
+    let key = key(action, &decode::actor(seen.event));
+    let Some(mut draft) = discord.drafts.get(&key) else {
+        return say(discord, seen, Used::Own, render::notice(NOT_OPEN)).await;
+    };
+    let field = forms::choices(&draft.form).get(number).map(|field| field.id.clone());
+    if let (Some(field), Some(chosen)) = (field, decode::chosen(seen.event)) {
+        draft.values.insert(field, chosen);
+        discord.drafts.insert(key, draft.clone());
+    }
+    if forms::chooses_at_once(&draft.form) {
+        return turn(core, discord, seen, action, 0).await;
+    }
+    call_back(discord, seen, kind::LATER, &Value::Null).await
 }
 
 /// Opens a page of a form, or sends the form in when it has no such page.
@@ -332,6 +368,12 @@ async fn turn(core: &Core, discord: &Discord, seen: &Seen<'_>, action: ActionId,
     let Some(draft) = discord.drafts.get(&key(action, &decode::actor(seen.event))) else {
         return say(discord, seen, Used::Own, render::notice(NOT_OPEN)).await;
     };
+    let unmade = |id: &String| draft.values.get(id).is_none_or(String::is_empty);
+    let choices = forms::choices(&draft.form);
+    if let Some(field) = choices.iter().find(|field| field.required && unmade(&field.id)) {
+        let words = render::notice(&format!("Please choose first: {}.", field.label));
+        return say(discord, seen, Used::Beside, words).await;
+    }
     if page < forms::pages(&draft.form).len() {
         return call_back(discord, seen, kind::MODAL, &forms::modal(&draft.form, page, &draft.values, true)).await;
     }

@@ -42,7 +42,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     edits: true,
     max_text: 2000,
     max_buttons: 25,
-    max_form_fields: forms::MAX_INPUTS,
+    max_form_fields: forms::MAX_CHOICES,
     max_form_options: forms::MAX_OPTIONS,
     form_numbers: false,
     form_dates: false,

@@ -13,17 +13,17 @@ use crate::{
     domain::answer::Citation,
 };
 
-const MAX_CONTENT: usize = 2000;
+pub(super) const MAX_CONTENT: usize = 2000;
 /// One description may have 4096 and all embeds 6000; a little is left for closing what a cut opened.
 const MAX_DESCRIPTION: usize = 4000;
 const MAX_EMBEDDED: usize = 5800;
 const MAX_SOURCES: usize = 1500;
-const MAX_ROWS: usize = 5;
+pub(super) const MAX_ROWS: usize = 5;
 const MAX_ROW: usize = 5;
 const MAX_LABEL: usize = 80;
 const MAX_URL: usize = 500;
 const MAX_TITLE: usize = 200;
-const SUPPRESS_EMBEDS: u64 = 1 << 2;
+pub(super) const SUPPRESS_EMBEDS: u64 = 1 << 2;
 const EPHEMERAL: u64 = 1 << 6;
 /// Discord refuses a message without words.
 const WORDLESS: &str = "…";

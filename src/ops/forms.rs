@@ -297,3 +297,109 @@ fn number_hint(integer: bool, min: Option<f64>, max: Option<f64>) -> String {
         (None, None) => format!("{what}."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        chat::PrivateMessages,
+        domain::service::schema::{self, PageSource},
+    };
+
+    fn capabilities(max_form_fields: usize, max_form_options: usize) -> Capabilities {
+        Capabilities {
+            private_messages: PrivateMessages::Anywhere,
+            edits: true,
+            max_text: 2000,
+            max_buttons: 5,
+            max_form_fields,
+            max_form_options,
+            form_numbers: false,
+            form_dates: false,
+            form_people: false,
+            history: false,
+        }
+    }
+
+    fn form(schema: Value) -> FormSchema {
+        schema::read(vec![PageSource { schema, ..PageSource::default() }]).0
+    }
+
+    #[test]
+    fn what_does_not_fit_is_typed() {
+        #[track_caller]
+        fn check(property: &Value, most: usize, kind: &FormFieldKind, help: Option<&str>) {
+            let form = form(json!({ "properties": { "a": property } }));
+            let directory = Directory { people: vec![("dana".to_owned(), "Dana".to_owned())], teams: Vec::new() };
+            let shown = Shown { capabilities: capabilities(5, most), directory: &directory };
+            let page = next_page(&form, &Typed::new(), shown).expect("a page");
+            assert_eq!((&page.fields[0].kind, page.fields[0].help.as_deref()), (kind, help), "{property}");
+        }
+        let line = FormFieldKind::Line;
+        let two = vec![("s".to_owned(), "Small".to_owned()), ("l".to_owned(), "l".to_owned())];
+        let sizes = json!({ "enum": ["s", "l"], "enumNames": ["Small"], "description": "How big?" });
+        check(&sizes, 2, &FormFieldKind::Choice { options: two.clone() }, Some("How big?"));
+        check(&sizes, 1, &line, Some("How big? One of: s, l."));
+        let several =
+            json!({ "type": "array", "maxItems": 1, "items": { "enum": ["s", "l"], "enumNames": ["Small"] } });
+        check(&several, 2, &FormFieldKind::Many { options: two, max: 1 }, None);
+        check(&several, 1, &FormFieldKind::Paragraph, Some("One on each line. One of: s, l."));
+        check(&json!({ "enum": ["x".repeat(101)] }), 9, &line, Some(&format!("One of: {}.", "x".repeat(101))));
+        check(&json!({ "type": "boolean" }), 2, &FormFieldKind::Flag, None);
+        check(&json!({ "type": "boolean" }), 0, &line, Some("Yes or no."));
+        check(&json!({ "type": "integer", "minimum": 1, "maximum": 9 }), 9, &line, Some("A whole number from 1 to 9."));
+        check(&json!({ "type": "string", "format": "date" }), 9, &line, Some("As in 2027-01-31."));
+        let dana = vec![("dana".to_owned(), "Dana".to_owned())];
+        check(&json!({ "ui:field": "Person" }), 9, &FormFieldKind::Choice { options: dana }, None);
+        check(&json!({ "ui:field": "Team" }), 9, &line, Some("The id of a team."));
+        check(&json!({ "type": "object" }), 9, &FormFieldKind::Paragraph, Some("As JSON."));
+    }
+
+    proptest! {
+        /// Whatever is answered: each shown field is asked once, pages keep to the limit, no field hangs on another of its
+        /// page, and nothing comes after a page that says it is the last.
+        #[test]
+        fn every_field_is_asked_once(parents in proptest::collection::vec(proptest::option::of(0_usize..12), 1..12),
+                                     answers in proptest::collection::vec(any::<bool>(), 12), most in 1_usize..6) {
+            let mut properties = Map::new();
+            let mut branches = Vec::new();
+            for (at, parent) in parents.iter().enumerate() {
+                match parent.filter(|parent| *parent < at) {
+                    None => drop(properties.insert(format!("f{at}"), json!({ "type": "boolean" }))),
+                    Some(parent) => branches.push(json!({
+                        "if": { "properties": { format!("f{parent}"): { "const": true } }, "required": [format!("f{parent}")] },
+                        "then": { "properties": { format!("f{at}"): { "type": "boolean" } } },
+                    })),
+                }
+            }
+            let form = form(json!({ "properties": properties, "allOf": branches }));
+            let directory = Directory::default();
+            let shown = Shown { capabilities: capabilities(most, 9), directory: &directory };
+            let mut typed = Typed::new();
+            let mut ended = false;
+            while let Some(page) = next_page(&form, &typed, shown) {
+                prop_assert!(!ended, "a page came after the last");
+                prop_assert!(!page.fields.is_empty() && page.fields.len() <= most);
+                ended = page.last;
+                for field in &page.fields {
+                    let at: usize = field.id[1..].parse().expect("a number");
+                    let known = |parent: usize| typed.contains_key(&format!("f{parent}"));
+                    let asked_before = parents[at].filter(|parent| *parent < at).is_none_or(known);
+                    prop_assert!(asked_before, "a field stands on the page of the one it hangs on");
+
+                    let answer = if answers[at] { "true" } else { "" };
+                    prop_assert!(typed.insert(field.id.clone(), answer.to_owned()).is_none(), "asked twice");
+                }
+            }
+            let (visible, _) = form.shown(&typed);
+            let mut asked: Vec<&str> = typed.keys().map(String::as_str).collect();
+            let mut expected: Vec<&str> = visible.iter().map(|(_, field)| field.id.as_str()).collect();
+            asked.sort_unstable();
+            expected.sort_unstable();
+            prop_assert_eq!(asked, expected);
+        }
+    }
+}

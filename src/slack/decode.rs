@@ -355,6 +355,23 @@ mod tests {
     }
 
     #[test]
+    fn each_element_of_a_form_is_read() {
+        #[track_caller]
+        fn check(element: &Json, expected: &str) {
+            assert_eq!(filled(element), expected, "{element}");
+        }
+        check(&json!({ "type": "plain_text_input", "value": "words" }), "words");
+        check(&json!({ "type": "plain_text_input", "value": null }), "");
+        check(&json!({ "type": "number_input", "value": "12" }), "12");
+        check(&json!({ "type": "radio_buttons", "selected_option": { "value": "a" } }), "a");
+        check(&json!({ "type": "radio_buttons", "selected_option": null }), "");
+        check(&json!({ "type": "checkboxes", "selected_options": [{ "value": "a" }, { "value": "b" }] }), "a\nb");
+        check(&json!({ "type": "checkboxes", "selected_options": [] }), "");
+        check(&json!({ "type": "datepicker", "selected_date": "2027-01-31" }), "2027-01-31");
+        check(&json!({ "type": "users_select", "selected_user": "U1" }), "U1");
+    }
+
+    #[test]
     fn marks_become_words() {
         check("<@U0BOT> how do I deploy?", "how do I deploy?", true);
         check("<@U0BOT>: how &amp; why &lt;b&gt;", "how & why <b>", true);

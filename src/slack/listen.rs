@@ -309,3 +309,23 @@ fn reply(status: u16, body: &str) -> WebhookReply {
 fn form_fields(body: &str) -> BTreeMap<String, String> {
     url::form_urlencoded::parse(body.as_bytes()).into_owned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_stand_at_fields_that_slack_knows() {
+        #[track_caller]
+        fn check(errors: &[(&str, &str)], expected: &[(&str, &str)]) {
+            let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+                pairs.iter().map(|(field, words)| ((*field).to_owned(), (*words).to_owned())).collect()
+            };
+            let fields = ["a".to_owned(), "b".to_owned()];
+            assert_eq!(at_fields(&fields, FormErrors(map(errors))), map(expected));
+        }
+        check(&[("b", "Mend.")], &[("b", "Mend.")]);
+        check(&[("a", "One."), ("z", "Two.")], &[("a", "One. Two.")]);
+        check(&[("z", "Two.")], &[("a", "Two.")]);
+    }
+}

@@ -385,6 +385,59 @@ mod tests {
         }
     }
 
+    #[test]
+    fn each_kind_of_field_has_its_element() {
+        #[track_caller]
+        fn check(kind: FormFieldKind, value: &str, expected: &Json) {
+            let value = Some(value.to_owned());
+            let (id, label) = ("a".to_owned(), "A".to_owned());
+            let shown = field(&FormField { id, label, kind, required: true, max_length: 9, help: None, value });
+            assert_eq!(shown["element"], *expected);
+        }
+        let option = |value: &str, label: &str| json!({ "value": value, "text": plain(label, OPTION) });
+        let two = vec![("a".to_owned(), "A".to_owned()), ("b".to_owned(), "B".to_owned())];
+        let both = [option("a", "A"), option("b", "B")];
+        check(
+            FormFieldKind::Many { options: two.clone(), max: 2 },
+            "b\nz",
+            &json!({ "type": "checkboxes", "action_id": "value", "options": both, "initial_options": [both[1]] }),
+        );
+        check(
+            FormFieldKind::Choice { options: two },
+            "a",
+            &json!({ "type": "radio_buttons", "action_id": "value", "options": both, "initial_option": both[0] }),
+        );
+        let long: Vec<(String, String)> = (0..11).map(|n| (n.to_string(), n.to_string())).collect();
+        let shown: Vec<Json> = long.iter().map(|(value, label)| option(value, label)).collect();
+        check(
+            FormFieldKind::Many { options: long, max: 3 },
+            "",
+            &json!({ "type": "multi_static_select", "action_id": "value", "options": shown, "max_selected_items": 3 }),
+        );
+        let yes = [option("true", "Yes")];
+        check(
+            FormFieldKind::Flag,
+            "true",
+            &json!({ "type": "checkboxes", "action_id": "value", "options": yes, "initial_options": yes }),
+        );
+        check(FormFieldKind::Flag, "", &json!({ "type": "checkboxes", "action_id": "value", "options": yes }));
+        check(
+            FormFieldKind::Number { integer: true },
+            "3",
+            &json!({ "type": "number_input", "action_id": "value", "is_decimal_allowed": false, "initial_value": "3" }),
+        );
+        check(
+            FormFieldKind::Date,
+            "2027-01-31",
+            &json!({ "type": "datepicker", "action_id": "value", "initial_date": "2027-01-31" }),
+        );
+        check(
+            FormFieldKind::Person,
+            "U1",
+            &json!({ "type": "users_select", "action_id": "value", "initial_user": "U1" }),
+        );
+    }
+
     proptest! {
         #[test]
         fn limits_hold(text in ".{0,200}", times in 0_usize..200, buttons in 0_usize..40) {

@@ -14,11 +14,11 @@ use url::Url;
 use super::{super::document::Part, Reading};
 use crate::domain::{
     people::Role,
-    service::{Approval, Cost, FieldKind, FormSchema, Fulfilment, Policy, Template, WorkKind},
+    service::{Approval, Cost, FieldKind, FormSchema, Fulfilment, Pick, Policy, Template, WorkKind},
 };
 
 /// How long an agreement is waited for when the file does not say.
-const EXPIRES: Duration = Duration::from_secs(7 * 24 * 3600);
+const EXPIRES: Duration = Duration::from_hours(7 * 24);
 
 /// The rules as a file has them.
 #[derive(Debug, Default, Deserialize)]
@@ -280,7 +280,7 @@ impl Reading<'_> {
             }
             FulfilmentFile::Backstage(BackstageFile { base_url, template_ref, token_env }) => {
                 let fine = [self.address(&base_url), self.variable(&token_env)];
-                (!fine.contains(&false)).then(|| Fulfilment::Backstage {
+                (!fine.contains(&false)).then_some(Fulfilment::Backstage {
                     base_url: base_url.value,
                     template_ref: template_ref.value,
                     token_env: token_env.value,
@@ -333,9 +333,7 @@ fn offered(form: &FormSchema, id: &str) -> BTreeSet<String> {
     let fields = form.fields().filter(|field| field.id == id);
     fields
         .flat_map(|field| match &field.kind {
-            FieldKind::Choice { options } | FieldKind::Many { options, .. } => {
-                options.iter().map(|option| option.id()).collect()
-            }
+            FieldKind::Choice { options } | FieldKind::Many { options, .. } => options.iter().map(Pick::id).collect(),
             FieldKind::Flag => vec![Value::from(true).to_string(), Value::from(false).to_string()],
             _ => Vec::new(),
         })

@@ -255,6 +255,12 @@ mod tests {
 
     #[test]
     fn what_depends_on_a_hidden_field_is_hidden_too() {
+        #[track_caller]
+        fn check(form: &FormSchema, typed: &[(&str, &str)], expected: &[&str]) {
+            let typed = typed.iter().map(|(id, value)| ((*id).to_owned(), (*value).to_owned())).collect();
+            let (shown, _) = form.shown(&typed);
+            assert_eq!(shown.iter().map(|(_, field)| field.id.as_str()).collect::<Vec<_>>(), expected);
+        }
         let form = FormSchema {
             schemas: vec![json!({})],
             pages: vec![FormPage {
@@ -267,12 +273,6 @@ mod tests {
                 ..FormPage::default()
             }],
         };
-        #[track_caller]
-        fn check(form: &FormSchema, typed: &[(&str, &str)], expected: &[&str]) {
-            let typed = typed.iter().map(|(id, value)| ((*id).to_owned(), (*value).to_owned())).collect();
-            let (shown, _) = form.shown(&typed);
-            assert_eq!(shown.iter().map(|(_, field)| field.id.as_str()).collect::<Vec<_>>(), expected);
-        }
         check(&form, &[], &["a", "d"]);
         check(&form, &[("a", "x"), ("b", "y"), ("c", "z")], &["a", "b", "c"]);
         check(&form, &[("a", "other"), ("b", "y"), ("c", "z")], &["a", "d"]);

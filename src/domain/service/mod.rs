@@ -85,6 +85,10 @@ mod tests {
 
     #[test]
     fn a_cost_is_the_sum_of_what_was_chosen() {
+        #[track_caller]
+        fn check(cost: &Cost, values: &Value, expected: u64) {
+            assert_eq!(cost.of(values.as_object().expect("an object")), expected, "{values}");
+        }
         let amounts =
             |pairs: &[(&str, u64)]| pairs.iter().map(|(value, amount)| ((*value).to_owned(), *amount)).collect();
         let cost = Cost {
@@ -95,10 +99,6 @@ mod tests {
                 ("ha".to_owned(), amounts(&[("true", 50)])),
             ]),
         };
-        #[track_caller]
-        fn check(cost: &Cost, values: &Value, expected: u64) {
-            assert_eq!(cost.of(values.as_object().expect("an object")), expected, "{values}");
-        }
         check(&cost, &json!({}), 0);
         check(&cost, &json!({ "size": "large", "name": "small" }), 400);
         check(&cost, &json!({ "size": "small", "extras": ["replica", "backup", "none"], "ha": true }), 175);

@@ -121,7 +121,7 @@ mod tests {
             team_lead: true,
             count: 2,
             above_cost: Some(100),
-            expires: Duration::from_secs(3 * 24 * 3600),
+            expires: Duration::from_hours(3 * 24),
         }
     }
 

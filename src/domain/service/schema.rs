@@ -266,23 +266,22 @@ impl Reader<'_> {
                     hint,
                 );
             }
-            branches.iter().for_each(|(branch, place)| self.offered(branch, place));
+            for (branch, place) in &branches {
+                self.offered(branch, place);
+            }
             return;
         };
         if !self.fields.iter().any(|(_, field)| field.id == on) && found == Some(on) {
             self.property(on, &choice_of_branch(on, &branches), place);
         }
         for (branch, place) in &branches {
-            match fixed(&branch["properties"][on]) {
-                Some(values) => {
-                    let when = When::Is { field: on.to_owned(), values, absent: false };
-                    self.object(&without(branch, on), &place.when(when));
-                }
-                None => {
-                    let message = format!("this branch does not say for which value of {on} it is");
-                    self.say(place, false, message, "its fields are offered for every value");
-                    self.offered(branch, &place.when(When::Given { field: on.to_owned() }));
-                }
+            if let Some(values) = fixed(&branch["properties"][on]) {
+                let when = When::Is { field: on.to_owned(), values, absent: false };
+                self.object(&without(branch, on), &place.when(when));
+            } else {
+                let message = format!("this branch does not say for which value of {on} it is");
+                self.say(place, false, message, "its fields are offered for every value");
+                self.offered(branch, &place.when(When::Given { field: on.to_owned() }));
             }
         }
     }
@@ -297,17 +296,14 @@ impl Reader<'_> {
     /// `if`, `then` and `else`.
     fn condition(&mut self, schema: &Value, place: &Place) {
         let (then, otherwise) = (place.step("then"), place.step("else"));
-        match judged(&schema["if"]) {
-            Some(when) => {
-                self.object(&schema["then"], &then.when(when.clone()));
-                self.object(&schema["else"], &otherwise.when(When::Not(Box::new(when))));
-            }
-            None => {
-                let hint = "use properties with const or enum in `if`; until then the fields are always offered";
-                self.say(&place.step("if"), false, "a chat form cannot judge this condition", hint);
-                self.offered(&schema["then"], &then);
-                self.offered(&schema["else"], &otherwise);
-            }
+        if let Some(when) = judged(&schema["if"]) {
+            self.object(&schema["then"], &then.when(when.clone()));
+            self.object(&schema["else"], &otherwise.when(When::Not(Box::new(when))));
+        } else {
+            let hint = "use properties with const or enum in `if`; until then the fields are always offered";
+            self.say(&place.step("if"), false, "a chat form cannot judge this condition", hint);
+            self.offered(&schema["then"], &then);
+            self.offered(&schema["else"], &otherwise);
         }
     }
 
@@ -798,12 +794,12 @@ mod tests {
 
     #[test]
     fn the_document_decides_on_the_order() {
-        let outline = |ids: &[&str]| ids.iter().enumerate().map(|(at, id)| (format!("/properties/{id}"), at)).collect();
         #[track_caller]
         fn check(schema: Value, outline: Outline, expected: &[&str]) {
             let (form, _) = read(vec![PageSource { schema, outline }]);
             assert_eq!(form.fields().map(|field| field.id.as_str()).collect::<Vec<_>>(), expected);
         }
+        let outline = |ids: &[&str]| ids.iter().enumerate().map(|(at, id)| (format!("/properties/{id}"), at)).collect();
         let schema = json!({ "properties": { "a": {}, "b": {}, "c": {} } });
         check(schema.clone(), outline(&["c", "a", "b"]), &["c", "a", "b"]);
         let mut ordered = schema;
@@ -814,43 +810,43 @@ mod tests {
     #[test]
     fn what_cannot_be_shown_or_used_is_said() {
         #[track_caller]
-        fn check(schema: Value, pointer: &str, fatal: bool, words: &str) {
+        fn check(schema: &Value, pointer: &str, fatal: bool, words: &str) {
             let (_, found) = read_one(schema.clone());
             let [finding] = &found[..] else { panic!("{schema}: {found:?}") };
             assert_eq!((finding.pointer.as_str(), finding.fatal), (pointer, fatal), "{finding:?}");
             assert!(finding.message.contains(words), "{finding:?}");
         }
-        check(json!([]), "", true, "not an object");
-        check(json!({ "required": ["a"] }), "/required", true, "none of the properties");
-        check(json!({ "properties": { "a": { "type": "strng" } } }), "/properties/a/type", true, "not a JSON Schema");
+        check(&json!([]), "", true, "not an object");
+        check(&json!({ "required": ["a"] }), "/required", true, "none of the properties");
+        check(&json!({ "properties": { "a": { "type": "strng" } } }), "/properties/a/type", true, "not a JSON Schema");
         check(
-            json!({ "properties": { "a": { "$ref": "https://x.example/y.json" } } }),
+            &json!({ "properties": { "a": { "$ref": "https://x.example/y.json" } } }),
             "/properties/a/$ref",
             true,
             "leads out",
         );
         check(
-            json!({ "properties": { "a": { "$ref": "#/definitions/a" } } , "definitions": { "a": { "$ref": "#/properties/a" } } }),
+            &json!({ "properties": { "a": { "$ref": "#/definitions/a" } } , "definitions": { "a": { "$ref": "#/properties/a" } } }),
             "/properties/a",
             false,
             "circles",
         );
-        check(json!({ "properties": { "a": { "type": "object" } } }), "/properties/a", false, "made of parts");
-        check(json!({ "properties": { "a": { "ui:field": "Moon" } } }), "/properties/a", false, "Moon");
+        check(&json!({ "properties": { "a": { "type": "object" } } }), "/properties/a", false, "made of parts");
+        check(&json!({ "properties": { "a": { "ui:field": "Moon" } } }), "/properties/a", false, "Moon");
         check(
-            json!({ "if": { "minProperties": 2 }, "then": { "properties": { "a": {} }, "required": ["a"] } }),
+            &json!({ "if": { "minProperties": 2 }, "then": { "properties": { "a": {} }, "required": ["a"] } }),
             "/if",
             false,
             "cannot judge",
         );
         check(
-            json!({ "anyOf": [{ "properties": { "a": {} } }, { "properties": { "b": {} } }] }),
+            &json!({ "anyOf": [{ "properties": { "a": {} } }, { "properties": { "b": {} } }] }),
             "/anyOf",
             false,
             "tell these branches apart",
         );
         check(
-            json!({ "properties": { "a": {} }, "dependentRequired": { "a": ["a"] } }),
+            &json!({ "properties": { "a": {} }, "dependentRequired": { "a": ["a"] } }),
             "/dependentRequired",
             false,
             "not looked at",

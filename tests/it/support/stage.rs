@@ -388,12 +388,29 @@ impl Stage {
                 let pressed = discord.click(user, number(&message.external_id), &action.to_string()).await;
                 assert!(pressed.response.is_some(), "{pressed:?}");
                 if !values.is_empty() {
-                    let sent = discord.submit(&pressed, values).await;
-                    assert!(sent.response.is_some(), "{sent:?}");
+                    self.fill_in(discord, user, values).await;
                 }
             }
         }
         self.settle().await;
+    }
+
+    /// The newest message for one person alone holds a form: what can be chosen is chosen there, the rest is typed.
+    async fn fill_in(&self, discord: &FakeDiscord, user: u64, values: &[(&str, &str)]) {
+        let shown = discord.ephemerals(user).pop().expect("the form is shown");
+        let select = &shown["components"][0]["components"][0];
+        let custom_id = select["custom_id"].as_str().expect("a select");
+        let offered: Vec<&str> = select["options"]
+            .as_array()
+            .expect("options")
+            .iter()
+            .filter_map(|option| option["value"].as_str())
+            .collect();
+        let (chosen, typed): (Vec<_>, Vec<_>) = values.iter().copied().partition(|(_, value)| offered.contains(value));
+        let id = number(shown["id"].as_str().expect("an id"));
+        let opened = discord.select(user, id, custom_id, &[chosen[0].1]).await;
+        let sent = discord.submit(&opened, &typed).await;
+        assert!(sent.response.is_some(), "{sent:?}");
     }
 
     /// Puts a thumb on the bot's newest message in the channel. The console has none: the button says the same.

@@ -235,12 +235,6 @@ pub(super) fn check_modal(modal: &Value) -> Result<(), Refusal> {
             }
         } else if row["type"] == 1 {
             form.choice(&format!("{path}.type"), "4");
-        } else if input["type"] == 3 {
-            check_options(&mut form, &path, input);
-            let chosen = list(&input["options"]).iter().filter(|option| option["default"] == true).count();
-            if chosen as u64 > input["max_values"].as_u64().unwrap_or(1) {
-                form.blame(&path, "SELECT_COMPONENT_TOO_MANY_DEFAULT_VALUES", "Too many default values".into());
-            }
         }
     }
     form.finish()

@@ -49,29 +49,12 @@ pub(super) fn find_component<'a>(value: &'a Value, custom_id: &str) -> Option<&'
     inner.next()
 }
 
-/// A modal's row or label as it is submitted: its input with the given or else the preset value. Of several choices one
-/// stands on each line; a checkbox is ticked by `true`.
+/// A modal's row or label as it is submitted: its input with the given or else the preset value.
 pub(super) fn fill_in(row: &Value, values: &[(&str, &str)]) -> Value {
     let filled = |input: &Value| {
-        let given = values.iter().find(|(custom_id, _)| input["custom_id"] == *custom_id).map(|(_, value)| *value);
-        let mut filled = json!({"type": input["type"], "custom_id": input["custom_id"]});
-        match input["type"].as_u64() {
-            Some(3) => {
-                let options = list(&input["options"]);
-                let preset = options.iter().filter(|option| option["default"] == true);
-                let preset: Vec<&str> = preset.filter_map(|option| option["value"].as_str()).collect();
-                let chosen: Vec<&str> = given.map_or(preset, |given| given.lines().collect());
-                let offered = |value: &&str| options.iter().any(|option| option["value"] == *value);
-                assert!(chosen.iter().all(offered), "{chosen:?} is not offered by {input}");
-                let most = input["max_values"].as_u64().unwrap_or(1);
-                assert!(chosen.len() as u64 <= most, "{chosen:?} is more than {input} takes");
-                filled["values"] = json!(chosen);
-            }
-            Some(5) => filled["values"] = json!(given.into_iter().collect::<Vec<_>>()),
-            Some(23) => filled["value"] = json!(given.map_or(input["default"] == true, |given| given == "true")),
-            _ => filled["value"] = json!(given.unwrap_or_else(|| input["value"].as_str().unwrap_or(""))),
-        }
-        filled
+        let given = values.iter().find(|(custom_id, _)| input["custom_id"] == *custom_id);
+        let value = given.map_or(input["value"].as_str().unwrap_or(""), |(_, value)| value);
+        json!({"type": input["type"], "custom_id": input["custom_id"], "value": value})
     };
     if row["type"] == 18 {
         json!({"type": 18, "component": filled(&row["component"])})
