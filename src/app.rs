@@ -14,6 +14,7 @@ use crate::{
     duty::DutyServices,
     llm::{self, Embedder},
     ops::{Core, duty::DutyDesk, knowledge_base::KnowledgeBase, sync},
+    outside::http::Http,
     retrieval::Gate,
     slack::{self, Slack},
     store::Db,
@@ -106,8 +107,10 @@ pub async fn assemble(
     let adapters = Adapters::of(&config)?;
     chats.extend(adapters.platforms().into_iter().map(|platform| (platform.name(), platform)));
     let duty = DutyDesk::new(DutyServices::new(&config.server)?);
+    let outside = Http::new(&config.server.outside, &config.server.network, Arc::clone(&clock))?;
     let core = Core {
         duty,
+        outside,
         knowledge: KnowledgeBase::new(db.clone(), embedder),
         db,
         started_at: clock.now(),

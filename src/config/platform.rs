@@ -154,6 +154,8 @@ pub struct Team {
     pub id: String,
     /// Per chat system the group (Slack) or role (Discord) whose members are the team.
     pub groups: BTreeMap<String, String>,
+    /// Id of the person who leads it.
+    pub lead: Option<String>,
 }
 
 /// Where a tracker keeps a platform's requests.
@@ -300,6 +302,7 @@ struct TeamFile {
     id: Spanned<String>,
     #[serde(default)]
     groups: Ids,
+    lead: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -530,7 +533,16 @@ impl Checker<'_> {
             .collect();
         let teams = teams
             .into_iter()
-            .map(|team| Team { id: team.id.value, groups: self.ids(team.groups, Kind::Group) })
+            .map(|team| {
+                let lead = team.lead.map(|lead| {
+                    if !people.iter().any(|member| member.id.value == lead.value) {
+                        let hint = format!("add `- id: {}` to people, or name somebody who is there", lead.value);
+                        self.error(&lead, format!("the lead {} is not in people", lead.value), hint);
+                    }
+                    lead.value
+                });
+                Team { id: team.id.value, groups: self.ids(team.groups, Kind::Group), lead }
+            })
             .collect();
         let capabilities = capabilities
             .into_iter()

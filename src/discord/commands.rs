@@ -27,6 +27,9 @@ pub fn definitions(name: &str) -> Value {
                     "required": true, "autocomplete": true, "max_length": MAX_OPTION }]),
                 "request" => json!([{ "type": 3, "name": "text", "description": "What you need",
                     "max_length": 3000 }]),
+                "services" => {
+                    json!([{ "type": 3, "name": "text", "description": "Words to look for", "max_length": 100 }])
+                }
                 "feedback" => json!([{ "type": 3, "name": "text", "description": "What you want to say",
                     "max_length": 2000 }]),
                 _ => json!([]),

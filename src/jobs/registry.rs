@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     ops::{
         Core, catch_up, deliver, furnish, people, requests, respond, sync,
-        work::{self, CatchUp, Deliver, Furnish, LookUp, Outcome, Propose, Respond, Sync},
+        work::{self, CatchUp, Deliver, Fulfil, Furnish, LookUp, Outcome, Propose, Respond, Sync, Watch},
     },
     store::jobs::Job,
 };
@@ -33,6 +33,14 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         },
         work::PROPOSE => match payload::<Propose>(job) {
             Ok(payload) => return requests::open::propose(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::FULFIL => match payload::<Fulfil>(job) {
+            Ok(payload) => return requests::fulfil::fulfil(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::WATCH => match payload::<Watch>(job) {
+            Ok(payload) => return requests::fulfil::watch(core, job, &payload).await,
             Err(outcome) => return outcome,
         },
         work::CATCH_UP => match payload::<CatchUp>(job) {

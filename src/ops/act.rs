@@ -81,6 +81,7 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "ask" => ask(core, &mut tx, press, &action).await?,
         "feedback" => feedback(core, &mut tx, press, &person, &action).await?,
         "incident.follow" => requests::incidents::press(core, &mut tx, &person, &action).await?,
+        verb if verb.starts_with("service.") => requests::order::press(core, &mut tx, press, &person, &action).await?,
         verb if verb.starts_with(requests::VERBS) => requests::press(core, &mut tx, press, &person, &action).await?,
         other => return Err(anyhow::anyhow!("unknown verb {other}").into()),
     };

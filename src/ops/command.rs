@@ -16,10 +16,12 @@ use crate::{
 };
 
 /// What the first word may be. The rest of the line belongs to it.
-pub const VERBS: [(&str, &str); 8] = [
+pub const VERBS: [(&str, &str); 10] = [
     ("ask", "Ask the platform; only you see the answer until you share it"),
     ("request", "Ask the platform's people for something"),
     ("requests", "Your requests and your teams'"),
+    ("services", "What you can ask for, each with its form"),
+    ("duty", "Who is on duty"),
     ("help", "What I can do"),
     ("why", "Why I answered, or did not answer, your last message here"),
     ("about", "Which platforms and pages I know"),
@@ -47,6 +49,8 @@ pub async fn run(core: &Core, command: &Command) -> Result<Response, Failure> {
         "feedback" => feedback(core, command, text).await,
         "request" => request(core, command, text).await,
         "requests" => requests::list::of_command(core, command).await,
+        "services" => services(core, command).await,
+        "duty" => requests::list::duty(core, command).await,
         "link" => link(core, command).await,
         _ => {
             let line = format!("{} {text}", command.verb);
@@ -145,6 +149,17 @@ async fn request(core: &Core, command: &Command, text: &str) -> Result<Response,
         None => typed(core, &mut tx, command, text, &name).await?,
     };
     let response = requests::open::begin_with(core, &mut tx, &person, &message, None).await?;
+    core.db.commit(tx).await?;
+    Ok(response)
+}
+
+/// Lists the catalogue.
+async fn services(core: &Core, command: &Command) -> Result<Response, Failure> {
+    let mut tx = core.db.write_urgently().await?;
+    people::meet(core, &mut tx, &command.chat, &command.author).await?;
+    let name = people::display_name(&mut tx, &command.chat, &command.author).await?;
+    let message = typed(core, &mut tx, command, &command.text, &name).await?;
+    let response = requests::order::of_command(core, &mut tx, command, &message).await?;
     core.db.commit(tx).await?;
     Ok(response)
 }

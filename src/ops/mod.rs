@@ -37,6 +37,7 @@ use crate::{
     config::Config,
     llm::Classifier,
     ops::{compose::Shape, knowledge_base::KnowledgeBase},
+    outside::http::Http,
     retrieval::Gate,
     store::Db,
 };
@@ -56,6 +57,8 @@ pub struct Core {
     /// What routes the requests of each platform.
     pub routers: route::Routers,
     pub duty: duty::DutyDesk,
+    /// What calls services and trackers elsewhere.
+    pub outside: Http,
     /// The chat systems that are on, by name.
     pub chats: BTreeMap<&'static str, Arc<dyn ChatSystem>>,
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Core;
 use crate::{
     chat::OwnRoom,
-    domain::ids::{DraftId, JobId, MessageId},
+    clock::Timestamp,
+    domain::ids::{DraftId, JobId, MessageId, RequestId},
     store::{
         self, Tx,
         jobs::{Job, NewJob},
@@ -58,6 +59,21 @@ pub struct Propose {
     pub draft: DraftId,
 }
 
+/// Do what a request for a service asks for, or have it done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Fulfil {
+    pub request: RequestId,
+}
+
+/// Look how far another system has come with a request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Watch {
+    pub request: RequestId,
+    /// The last event of its log that was seen.
+    #[serde(default)]
+    pub seen: Option<i64>,
+}
+
 /// Look for messages that were written while the bot was away.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CatchUp {
@@ -79,6 +95,8 @@ pub struct Since {
 
 pub const LOOK_UP: &str = "look_up";
 pub const FURNISH: &str = "furnish";
+pub const FULFIL: &str = "fulfil";
+pub const WATCH: &str = "watch";
 pub const PROPOSE: &str = "propose";
 pub const CATCH_UP: &str = "catch_up";
 pub const RESPOND: &str = "respond";
@@ -112,6 +130,23 @@ pub async fn enqueue(
     let payload = serde_json::to_value(payload).unwrap_or_default();
     let job = NewJob { id: JobId::new(&*core.clock), kind, payload, lane, dedupe, run_at: now };
     store::jobs::enqueue(tx, &job, now).await?;
+    Ok(())
+}
+
+/// As [`enqueue`], for later.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn enqueue_at(
+    tx: &mut Tx,
+    core: &Core,
+    kind: &'static str,
+    payload: &impl Serialize,
+    run_at: Timestamp,
+) -> store::Result<()> {
+    let payload = serde_json::to_value(payload).unwrap_or_default();
+    let job = NewJob { id: JobId::new(&*core.clock), kind, payload, lane: None, dedupe: None, run_at };
+    store::jobs::enqueue(tx, &job, core.clock.now()).await?;
     Ok(())
 }
 

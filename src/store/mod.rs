@@ -16,6 +16,7 @@ pub mod messages;
 pub mod people;
 pub mod ratings;
 pub mod requests;
+pub mod services;
 pub mod types;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};

@@ -415,6 +415,8 @@ pub enum ThreadRole {
     Requester,
     /// Where the people of the route work on it.
     Triage,
+    /// Where somebody is asked to agree to it.
+    Approver,
 }
 
 impl ThreadRole {
@@ -422,11 +424,12 @@ impl ThreadRole {
         match self {
             Self::Requester => "requester",
             Self::Triage => "triage",
+            Self::Approver => "approver",
         }
     }
 
     fn from_id(id: &str) -> Option<Self> {
-        [Self::Requester, Self::Triage].into_iter().find(|role| role.id() == id)
+        [Self::Requester, Self::Triage, Self::Approver].into_iter().find(|role| role.id() == id)
     }
 }
 
@@ -500,6 +503,7 @@ pub async fn threads_at(tx: &mut Tx, chat: &str, channel: &str, root: &str) -> R
          JOIN messages ON messages.id = request_threads.message_id
          JOIN requests ON requests.id = request_threads.request_id
          WHERE messages.chat = $1 AND messages.channel = $2 AND messages.external_id = $3
+             AND request_threads.role <> 'approver'
          ORDER BY CASE WHEN requests.state IN ('open', 'assigned', 'waiting') THEN 0 ELSE 1 END,
              requests.opened_at DESC, request_threads.role"
     )

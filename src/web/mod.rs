@@ -2,6 +2,7 @@
 
 mod console;
 mod pages;
+mod runs;
 mod state;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ const POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'self' data:
 
 /// Every route that is on; `webhooks` are the adapters' own.
 pub fn router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
-    let mut router = Router::new().merge(state::routes());
+    let mut router = Router::new().merge(state::routes()).merge(runs::routes());
     if core.config.server.console.enabled {
         router = router
             .merge(console::routes())
@@ -60,7 +61,7 @@ pub async fn serve(listener: tokio::net::TcpListener, router: Router, stop: Canc
 
 /// Only the adapters' addresses and the checks, for a listener of their own.
 pub fn webhook_router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
-    let mut router = Router::new().merge(state::routes());
+    let mut router = Router::new().merge(state::routes()).merge(runs::routes());
     for webhook in webhooks {
         router = router.merge(webhook_route(webhook));
     }

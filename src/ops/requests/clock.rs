@@ -281,7 +281,7 @@ async fn called(core: &Core, tx: &mut Tx, request: &Request, people: &[String]) 
 async fn silence(core: &Core, tx: &mut Tx, platform: &Platform, request: Request) -> Result<Request, Failure> {
     let now = core.clock.now();
     if request.approval == Some(Approval::Pending) {
-        return super::approvals::expire(core, tx, platform, request).await;
+        return super::approvals::expire(core, tx, request).await;
     }
     if patience(platform, &request).is_none_or(|at| at > now) {
         return Ok(request);

@@ -9,6 +9,7 @@ use crate::{
         ids::MessageId,
         people::{Person, Role},
         rota,
+        service::Fulfilment,
     },
     llm::RoutedExample,
     ops::{
@@ -118,11 +119,16 @@ pub(super) async fn route(
         }
     };
     let channel = core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| &*channel.name);
+    let service = draft.service.as_deref().and_then(|id| platform.service(id));
+    let service_route = service.and_then(|service| match &service.fulfilment {
+        Fulfilment::People { route } => route.as_deref(),
+        _ => None,
+    });
     let ticket = Ticket {
         title,
         text: words,
-        service_route: None,
-        capability: draft.fields["capability"].as_str(),
+        service_route,
+        capability: draft.fields["capability"].as_str().or_else(|| service.and_then(|it| it.capability.as_deref())),
         channel,
         teams: &person.teams,
     };

@@ -59,3 +59,35 @@ async fn lines(core: &Core, tx: &mut Tx, requests: &[Request]) -> Result<String,
     }
     Ok(lines.join("\n"))
 }
+
+/// What `duty` answers to: who is on duty, and until when, for each platform that is meant.
+///
+/// # Errors
+/// When the store refuses.
+pub(in crate::ops) async fn duty(core: &Core, command: &Command) -> Result<Response, Failure> {
+    let here = core.config.channel(&command.chat, &command.channel);
+    let now = core.clock.now();
+    let mut parts = Vec::new();
+    for platform in &core.config.platforms {
+        if here.is_some_and(|(own, _)| own.id != platform.id) || platform.rotas.is_empty() {
+            continue;
+        }
+        let mut lines = Vec::new();
+        for rota in &platform.rotas {
+            let duty = core.duty.now(platform, rota, now).await;
+            let mut names = Vec::new();
+            for person in &duty.people {
+                let mut tx = core.db.read().await?;
+                names.push(escape(&people::name_of(core, &mut tx, person).await?));
+            }
+            let who = if names.is_empty() { "nobody".to_owned() } else { names.join(" and ") };
+            let until = duty.until.map(|until| format!(", until {}", show::moment(platform, until)));
+            lines.push(format!("- {}: **{who}**{}", escape(&rota.id), until.unwrap_or_default()));
+        }
+        parts.push(format!("**{}**\n\n{}", escape(&platform.name), lines.join("\n")));
+    }
+    if parts.is_empty() {
+        parts.push("No rota is kept here.".to_owned());
+    }
+    Ok(Response::card(Card::text(parts.join("\n\n"))))
+}

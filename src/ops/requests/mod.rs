@@ -3,10 +3,12 @@
 mod approvals;
 pub mod clock;
 mod desk;
+pub mod fulfil;
 pub(super) mod incidents;
 pub(super) mod list;
 pub mod moves;
 pub mod open;
+pub(super) mod order;
 mod show;
 mod similar;
 pub mod sync;
@@ -163,6 +165,7 @@ async fn redraw(core: &Core, tx: &mut Tx, request: &Request) -> Result<(), Failu
         let card = match thread.role {
             ThreadRole::Triage => show::triage(core, tx, request).await?,
             ThreadRole::Requester => show::requester(core, tx, request).await?,
+            ThreadRole::Approver => show::approval(core, tx, request).await?,
         };
         deliver::replace(core, tx, &message, &card).await?;
     }

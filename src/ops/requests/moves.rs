@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    Core, Entry, Failure, Response, UserError, desk, held, incidents, keep, name_of, note, redraw, root, show, tell,
-    tell_followers,
+    Core, Entry, Failure, Response, UserError, approvals, desk, held, incidents, keep, name_of, note, redraw, root,
+    show, tell, tell_followers,
 };
 use crate::{
     chat::Press,
@@ -42,6 +42,9 @@ pub(super) async fn press(
         "solved" => desk.solved(tx, request).await,
         "unsolved" => desk.unsolved(tx, request).await,
         "effort" => desk.effort(tx, request).await,
+        "approve" | "decline" => {
+            approvals::press(core, tx, &platform, (press, action), person, request, verb == "approve").await
+        }
         _ => {
             desk.must_work(&request)?;
             match verb {

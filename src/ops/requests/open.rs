@@ -3,14 +3,15 @@
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Core, Entry, Failure, Response, UserError, desk, keep, note, record, show, show::Prefill};
+use super::{Core, Entry, Failure, Response, UserError, approvals, desk, keep, note, record, show, show::Prefill};
 use crate::{
     chat::Press,
     config::Platform,
     domain::{
         ids::{DraftId, MessageId, QuestionId, RequestId},
         people::Person,
-        request::{Priority, RequestKind, RoutedBy, State},
+        request::{Approval, Priority, RequestKind, RoutedBy, State},
+        service::{Fulfilment, Service},
     },
     ops::{
         deliver, people,
@@ -288,10 +289,27 @@ async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
         (draft, message, person)
     };
     let platform = desk::platform(core, &draft.platform)?;
-    let (title, words) = show::fields(&draft);
+    let order = match draft.service.as_deref() {
+        Some(id) => {
+            let service = platform.service(id).cloned();
+            Some(service.ok_or_else(|| UserError::new("The service is no longer in the catalogue.", "Ask the team."))?)
+        }
+        None => None,
+    };
+    let (title, words) = match &order {
+        Some(service) => {
+            let values = draft.fields["values"].as_object().cloned().unwrap_or_default();
+            (service.name.clone(), super::order::words(&service.form, &values))
+        }
+        None => show::fields(&draft),
+    };
     let routing = desk::route(core, &platform, &draft, &person, (&title, &words), &message).await?;
     let private = desk::is_restricted(&platform, &routing.route);
-    let similar = if draft.fields["confirmed"].as_bool().unwrap_or(false) || private {
+    let asked = match &order {
+        Some(service) => approvals::reach(core, &platform, service, &person, &message.place.chat).await,
+        None => Vec::new(),
+    };
+    let similar = if order.is_some() || draft.fields["confirmed"].as_bool().unwrap_or(false) || private {
         Vec::new()
     } else {
         super::similar::find(core, &platform, &person, &title, &words).await?
@@ -316,6 +334,8 @@ async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
             private,
             direct,
             on_duty,
+            order: order.as_ref(),
+            asked,
         };
         open(core, &mut tx, &platform, opening).await?;
     } else {
@@ -374,19 +394,36 @@ struct Opening<'a> {
     direct: Option<Place>,
     /// Who is on duty for the route.
     on_duty: Vec<String>,
+    /// What of the catalogue is asked for.
+    order: Option<&'a Service>,
+    /// Those who may have to agree.
+    asked: Vec<approvals::Asked>,
 }
 
 async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_>) -> Result<(), Failure> {
-    let Opening { draft, message, person, routing, title, words, private, direct, on_duty } = opening;
+    let Opening { draft, message, person, routing, title, words, private, direct, on_duty, order, asked } = opening;
     let now = core.clock.now();
-    let request = Request {
+    let team = draft.fields["team"].as_str().map(str::to_owned);
+    let capability = draft.fields["capability"].as_str().map(str::to_owned);
+    let mut request = Request {
         question: draft.question,
-        capability: draft.fields["capability"].as_str().map(str::to_owned),
-        team: draft.fields["team"].as_str().map(str::to_owned),
+        capability: capability.or_else(|| order.and_then(|service| service.capability.clone())),
+        team: team.or_else(|| person.teams.iter().next().cloned()),
+        kind: if order.is_some() { RequestKind::Service } else { RequestKind::Support },
+        service: order.map(|service| service.id.clone()),
+        form: order.map(|_| draft.fields["values"].clone()),
         priority: Priority::from_id(draft.field("priority")).unwrap_or(Priority::Normal),
         private,
         ..blank(core, tx, platform, message.id, &person.id, (title, words), routing).await?
     };
+    let approval = order.and_then(|service| service.policy.approval.as_ref());
+    if let (Some(service), Some(approval)) = (order, approval)
+        && approvals::needed(service, &request) > 0
+    {
+        request.approval = Some(Approval::Pending);
+        request.approval_until = Some(now.plus(approval.expires));
+        request.state = State::Waiting;
+    }
     store::drafts::update(tx, draft, DraftState::Done, now).await?;
     if !store::requests::insert(tx, &request).await? {
         return Ok(());
@@ -397,7 +434,25 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
     tracing::info!(request.id = %request.id, request.number, request.route = request.route, "Request #{} opened.", request.number);
     show_to_requester(core, tx, &request, message, direct).await?;
     show_to_route(core, tx, platform, &request, message).await?;
-    hand_out(core, tx, platform, request, &on_duty).await
+    if request.approval.is_some() {
+        approvals::ask(core, tx, &request, &asked).await?;
+        return wait(core, tx, request).await;
+    }
+    match order.map(|service| &service.fulfilment) {
+        None | Some(Fulfilment::People { .. }) => hand_out(core, tx, platform, request, &on_duty).await,
+        Some(_) => {
+            work::enqueue(tx, core, work::FULFIL, &work::Fulfil { request: request.id }, None, None).await?;
+            wait(core, tx, request).await
+        }
+    }
+}
+
+/// Keeps when the clock has to look at a new request.
+async fn wait(core: &Core, tx: &mut Tx, request: Request) -> Result<(), Failure> {
+    let next_check_at = super::clock::upcoming(core, tx, &request).await?;
+    let after = Request { next_check_at, ..request };
+    store::requests::update(tx, &after).await?;
+    super::redraw(core, tx, &Request { version: after.version + 1, ..after }).await
 }
 
 /// A request as it is before anybody has looked at it.
@@ -503,7 +558,7 @@ async fn show_to_route(
 }
 
 /// Gives the request to whoever the route's assignment names, and keeps when the clock has to look at it.
-async fn hand_out(
+pub(super) async fn hand_out(
     core: &Core,
     tx: &mut Tx,
     platform: &Platform,
@@ -516,12 +571,7 @@ async fn hand_out(
             let entry = Entry::of("assigned").text(why).detail(json!({ "to": person }));
             keep(core, tx, after, None, entry).await?;
         }
-        None => {
-            let next_check_at = super::clock::upcoming(core, tx, &request).await?;
-            let after = Request { next_check_at, ..request };
-            store::requests::update(tx, &after).await?;
-            super::redraw(core, tx, &Request { version: after.version + 1, ..after }).await?;
-        }
+        None => wait(core, tx, request).await?,
     }
     Ok(())
 }

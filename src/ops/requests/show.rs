@@ -8,7 +8,8 @@ use crate::{
     domain::{
         ids::ActionId,
         incident::IncidentState,
-        request::{Outcome, Priority, RootCause, State},
+        request::{Approval, Outcome, Priority, RootCause, State},
+        service::Service,
     },
     ops::compose::{escape, repeat},
     store::{
@@ -229,6 +230,7 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
     let mut blocks = vec![text(headline(request)), text(quoted(&request.text))];
     blocks.push(text(facts(core, tx, &platform, request, &requester).await?));
     let standing = match request.state {
+        State::Waiting if request.approval == Some(Approval::Pending) => "waiting for agreement".to_owned(),
         State::Waiting => format!("waiting for {}", escape(&requester)),
         state => state_words(state, worker.as_deref()),
     };
@@ -329,6 +331,9 @@ async fn facts(
 
 /// What can be done with a request in its state: verb, label, and whether it is the next step.
 const fn buttons(request: &Request) -> &'static [(&'static str, &'static str, bool)] {
+    if matches!((request.approval, request.state), (Some(Approval::Pending), State::Waiting)) {
+        return &[("approve", "Approve", true), ("decline", "Decline", false), ("note", "Note", false)];
+    }
     match request.state {
         State::Open => &[
             ("claim", "Claim", true),
@@ -472,6 +477,61 @@ pub(super) fn moved_on(request: &Request, route: &str, channel: &str) -> Card {
 /// A request that nobody spoke of any more.
 pub(super) fn closed(request: &Request, words: &str, unsolved: ActionId) -> Card {
     told(request, words).with(Block::Buttons { items: vec![button(unsolved, "Not solved")] })
+}
+
+/// What somebody is asked to agree to.
+pub(super) async fn approval(core: &Core, tx: &mut Tx, request: &Request) -> Result<Card, Failure> {
+    let platform = desk::platform(core, &request.platform)?;
+    let requester = name_of(core, tx, &request.requester).await?;
+    let mut blocks =
+        vec![text(format!("**{}** asks for {}", escape(&requester), headline(request))), text(quoted(&request.text))];
+    if let Some(cost) = cost_words(&platform, request) {
+        blocks.push(note(cost));
+    }
+    match request.approval {
+        Some(Approval::Pending) if request.state.is_active() => {
+            let until = request.approval_until.map(|until| format!(" until {}", moment(&platform, until)));
+            blocks.push(note(format!("It waits for agreement{}.", until.unwrap_or_default())));
+            let approve = action(core, tx, request, "approve", None).await?;
+            let decline = action(core, tx, request, "decline", None).await?;
+            let items = vec![primary(approve, "Approve"), button(decline, "Decline")];
+            blocks.push(Block::Buttons { items });
+        }
+        Some(state) => blocks.push(text(format!("It is **{}**.", state.id()))),
+        None => {}
+    }
+    Ok(Card { blocks })
+}
+
+fn cost_words(platform: &Platform, request: &Request) -> Option<String> {
+    let service = platform.service(request.service.as_deref()?)?;
+    let cost = service.cost.as_ref()?;
+    let values = request.form.as_ref().and_then(serde_json::Value::as_object)?;
+    Some(format!("{} {} each month", cost.of(values), cost.currency))
+}
+
+pub(super) fn approval_form(action: ActionId, approved: bool) -> Form {
+    let (title, label, submit) = if approved {
+        ("Approve", "A word to whoever asked (or nothing)", "Approve")
+    } else {
+        ("Decline", "Why? Whoever asked reads it", "Decline")
+    };
+    let fields = vec![field("text", label, FormFieldKind::Paragraph, !approved, MOST_TEXT)];
+    Form { action, title: title.to_owned(), fields, submit: submit.to_owned() }
+}
+
+/// One service in a list.
+pub(super) fn service_line(service: &Service) -> String {
+    let agreed = if service.policy.approval.is_some() { " (has to be agreed to)" } else { "" };
+    format!("**{}**: {}{agreed}", escape(&service.name), escape(&service.summary))
+}
+
+/// The catalogue, with a button for each form.
+pub(super) fn services(lines: &[(ActionId, String, String)]) -> Card {
+    let list: Vec<&str> = lines.iter().map(|(_, _, line)| line.as_str()).collect();
+    let items =
+        lines.iter().map(|(action, name, _)| button(*action, &name.chars().take(70).collect::<String>())).collect();
+    Card::text(format!("What you can ask for:\n\n- {}", list.join("\n- "))).with(Block::Buttons { items })
 }
 
 /// A known issue in a sentence, with what was said of it last.

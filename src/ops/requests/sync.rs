@@ -171,7 +171,7 @@ async fn carry(
 ) -> Result<(), Failure> {
     let to = match from {
         ThreadRole::Requester => ThreadRole::Triage,
-        ThreadRole::Triage => ThreadRole::Requester,
+        ThreadRole::Triage | ThreadRole::Approver => ThreadRole::Requester,
     };
     let card = show::carried(&message.author_name, &message.text);
     let Some((_, other)) = root(tx, request.id, to).await? else { return Ok(()) };
