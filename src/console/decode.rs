@@ -1,13 +1,13 @@
 //! What the browser and the terminal send, as events.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use regex::Regex;
 use uuid::Uuid;
 
 use super::{DIRECT, NAME};
 use crate::{
-    chat::{Author, Inbound, InboundDeletion, InboundMessage, Press},
+    chat::{Author, Command, Inbound, InboundDeletion, InboundMessage, Press, WayBack},
     domain::{ids::ActionId, people::Person},
     store::messages::{Message, Place},
 };
@@ -34,6 +34,21 @@ pub fn message(person: &Person, channel: &str, thread: Option<String>, text: &st
         written_at: None,
         version: None,
     })
+}
+
+/// A command with its first word and the rest of its line.
+pub fn command(person: &Person, channel: &str, (verb, text): (&str, &str), key: &str) -> Command {
+    Command {
+        delivery_key: format!("command {} {key}", person.id),
+        chat: NAME.to_owned(),
+        channel: channel.to_owned(),
+        author: author(person),
+        verb: verb.to_owned(),
+        text: text.to_owned(),
+        direct: channel.starts_with(DIRECT),
+        about: None,
+        way_back: WayBack { handle: String::new(), lifetime: Duration::ZERO },
+    }
 }
 
 /// A changed message.

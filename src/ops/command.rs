@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::{
     Core, Failure, UserError,
     act::{self, Response},
-    cards, intake, people, requests, why,
+    cards, deliver, intake, people, requests, why,
 };
 use crate::{
     chat::{Card, Command, InboundMessage, Pointed},
@@ -62,6 +62,18 @@ pub async fn run(core: &Core, command: &Command) -> Result<Response, Failure> {
                 .into())
         }
     }
+}
+
+/// Says a command's answer in the channel, to whoever gave it alone: for chat systems that show nothing by themselves.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn show(core: &Core, command: &Command, card: &Card) -> anyhow::Result<()> {
+    let mut tx = core.db.write_urgently().await.context("open a transaction")?;
+    let place = Place { chat: command.chat.clone(), channel: command.channel.clone(), thread: None };
+    let private = (!command.direct).then_some(command.author.id.as_str());
+    deliver::say_at(core, &mut tx, place, command.direct, None, private, card).await?;
+    core.db.commit(tx).await.context("commit the answer to a command")
 }
 
 async fn ask(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
@@ -185,6 +197,7 @@ async fn typed(core: &Core, tx: &mut Tx, command: &Command, text: &str, name: &s
     let message = Message {
         command: true,
         addressed: true,
+        private_to: (!command.direct).then(|| command.author.id.clone()),
         direct: command.direct,
         way_back: Some((command.way_back.handle.clone(), until)),
         ..intake::written(core, place, &command.delivery_key, &command.author, name, text)

@@ -94,9 +94,10 @@ pub async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> 
         author_name: people::display_name(tx, &chat, &author).await?,
         place: Place { chat, channel, thread },
         external_id,
+        // Nobody but its author saw a command.
+        private_to: (way_back.is_some() && !direct).then(|| author.id.clone()),
         author: author.id,
         from_bot: false,
-        private_to: None,
         addressed: addressed || direct || way_back.is_some(),
         direct,
         about: None,

@@ -22,6 +22,7 @@ use crate::{
     ops::{
         Core, Failure, FormErrors, UserError,
         act::{self, Response as ActResponse},
+        command as commands,
         intake::{self, MAX_TEXT, Received},
     },
     store::{self, Tx, messages::Message},
@@ -48,6 +49,7 @@ pub fn routes() -> Router<Arc<Core>> {
         .route("/api/console/messages/{id}", put(edit).delete(delete))
         .route("/api/console/actions", post(action))
         .route("/api/console/forms", post(form))
+        .route("/api/console/commands", post(command))
         .route("/api/console/events", get(events))
 }
 
@@ -407,6 +409,40 @@ async fn form(
         }
         answer => Ok(press_json(&answer?).into_response()),
     }
+}
+
+#[derive(Debug, Deserialize)]
+struct Given {
+    #[serde(rename = "as")]
+    person: String,
+    channel: String,
+    verb: String,
+    #[serde(default)]
+    text: String,
+    key: String,
+}
+
+/// A command, as chat systems have them: `/platform services`. A card that answers it is shown to its author alone.
+async fn command(
+    State(core): State<Arc<Core>>,
+    body: std::result::Result<Json<Given>, JsonRejection>,
+) -> Result<Json<Value>> {
+    let Json(body) = body?;
+    let me = person(&core, &body.person)?;
+    in_channel(&core, &me, &body.channel)?;
+    if body.text.chars().count() > MAX_TEXT || body.key.is_empty() || body.key.len() > 100 {
+        return Err(refuse(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The command is too long, or has no key.",
+            "Reload the page.",
+        ));
+    }
+    let command = decode::command(&me, &body.channel, (&body.verb, &body.text), &body.key);
+    let response = commands::run(&core, &command).await?;
+    if let Some(card) = &response.card {
+        commands::show(&core, &command, card).await?;
+    }
+    Ok(press_json(&response))
 }
 
 /// Changed messages as they come. Woken by commits here, repaired by a scan every second.

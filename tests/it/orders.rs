@@ -153,7 +153,7 @@ async fn what_is_declined_or_forgotten_ends_with_a_reason() {
             assert_eq!(request(&world, number).await.approval, Some(Approval::Pending));
         }
         let asked = newest(&world, "dm:olga", "olga").await;
-        let silent = world.fill("olga", &asked, "Decline", &[]).await.unwrap_err();
+        let silent = world.fill("olga", &asked, "Decline", &[("text", " ")]).await.unwrap_err();
         assert!(silent.to_string().contains("reason is needed"), "{silent}");
         world.fill("olga", &asked, "Decline", &[("text", "Drink coffee.")]).await.unwrap();
         let declined = request(&world, 2).await;

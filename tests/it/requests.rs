@@ -76,8 +76,8 @@ fn labels(message: &Message) -> Vec<String> {
 
 fn refusal(failure: Failure) -> String {
     match failure {
-        Failure::User(error) => error.to_string(),
         Failure::Internal(error) => panic!("{error:#}"),
+        refused => refused.to_string(),
     }
 }
 

@@ -69,7 +69,7 @@ async fn start(core: &Core, job: &Job, id: RequestId) -> Result<Ended, Failure> 
     let first_tried = (job.attempts > 1).then_some(known.started_at);
     match call(core, service, &request, first_tried).await {
         Ok((reference, run)) => {
-            take(core, id, Some(reference), run).await?;
+            take(core, id, Some(reference), run, None).await?;
             Ok(Ended::Done)
         }
         Err(Error::Later { reason, after }) => {
@@ -78,7 +78,7 @@ async fn start(core: &Core, job: &Job, id: RequestId) -> Result<Ended, Failure> 
         }
         Err(Error::Never { reason, .. }) => {
             let run = Run { state: RunState::Failed { message: reason }, url: None, log: Vec::new() };
-            take(core, id, None, run).await?;
+            take(core, id, None, run, None).await?;
             Ok(Ended::Done)
         }
     }
@@ -195,6 +195,7 @@ async fn look(core: &Core, payload: &work::Watch) -> anyhow::Result<()> {
     let Some(reference) = known.reference.clone().filter(|_| !known.state.is_over()) else { return Ok(()) };
     let platform = desk::platform(core, &request.platform).map_err(plain)?;
     let service = approvals::service(&platform, &request).map_err(plain)?;
+    let mut seen = payload.seen;
     let watched = match &service.fulfilment {
         // These report by themselves, or are people's.
         Fulfilment::People { .. } | Fulfilment::Webhook { .. } => return Ok(()),
@@ -210,7 +211,10 @@ async fn look(core: &Core, payload: &work::Watch) -> anyhow::Result<()> {
         }
         Fulfilment::Backstage { .. } => {
             let watched = scaffolder(core, &service.fulfilment)?.watch(&reference, payload.seen).await;
-            watched.map(|watched| watched.run)
+            watched.map(|watched| {
+                seen = watched.seen;
+                watched.run
+            })
         }
     };
     let run = match watched {
@@ -227,7 +231,7 @@ async fn look(core: &Core, payload: &work::Watch) -> anyhow::Result<()> {
     } else {
         run
     };
-    take(core, payload.request, Some(reference), run).await.map_err(plain)
+    take(core, payload.request, Some(reference), run, seen).await.map_err(plain)
 }
 
 fn plain(failure: Failure) -> anyhow::Error {
@@ -238,7 +242,13 @@ fn plain(failure: Failure) -> anyhow::Error {
 }
 
 /// Takes what is known of a run, and does what follows from it.
-async fn take(core: &Core, id: RequestId, reference: Option<String>, run: Run) -> Result<(), Failure> {
+async fn take(
+    core: &Core,
+    id: RequestId,
+    reference: Option<String>,
+    run: Run,
+    seen: Option<i64>,
+) -> Result<(), Failure> {
     let now = core.clock.now();
     let mut tx = core.db.write().await?;
     let request = super::held(&mut tx, id).await?;
@@ -270,7 +280,7 @@ async fn take(core: &Core, id: RequestId, reference: Option<String>, run: Run) -
                 note(core, &mut tx, id, None, &Entry::of("started").detail(json!({ "url": url }))).await?;
                 tell(core, &mut tx, id, ThreadRole::Requester, &show::told(&request, &words)).await?;
             }
-            let payload = work::Watch { request: id, seen: None };
+            let payload = work::Watch { request: id, seen };
             work::enqueue_at(&mut tx, core, work::WATCH, &payload, now.plus(LOOK_AGAIN)).await?;
         }
         Progress::Succeeded => succeeded(core, &mut tx, request, &message, url.as_deref()).await?,
@@ -361,7 +371,7 @@ pub async fn report(core: &Core, headers: &Headers, body: &[u8]) -> anyhow::Resu
             let fresh = store::inbox::accept(&mut tx, "webhook", &callback.delivery, "run", None, now).await?;
             core.db.commit(tx).await?;
             if fresh {
-                take(core, id, None, callback.news).await.map_err(plain)?;
+                take(core, id, None, callback.news, None).await.map_err(plain)?;
             }
             Ok(Ok(()))
         }

@@ -3,6 +3,7 @@
 use super::{Core, Failure, Response, desk, show};
 use crate::{
     chat::{Card, Command},
+    domain::people::Person,
     ops::{compose::escape, people},
     store::{self, Tx, requests::Request},
 };
@@ -18,11 +19,20 @@ pub(in crate::ops) async fn of_command(core: &Core, command: &Command) -> Result
     let mut tx = core.db.read().await?;
     let name = people::display_name(&mut tx, &command.chat, &command.author).await?;
     let person = people::person(core, &mut tx, &command.chat, &command.author.id, &name).await?;
-    let mut own = store::requests::of_person(&mut tx, &person.id, None, SHOWN).await?;
+    let list = of_person(core, &mut tx, &person).await?;
+    Ok(Response::card(list.unwrap_or_else(|| Card::text("There is no request of yours. `request` opens one."))))
+}
+
+/// The requests of a person, and those of their teams that are not over; `None` when there are none.
+///
+/// # Errors
+/// When the store refuses.
+pub(in crate::ops) async fn of_person(core: &Core, tx: &mut Tx, person: &Person) -> Result<Option<Card>, Failure> {
+    let mut own = store::requests::of_person(tx, &person.id, None, SHOWN).await?;
     let mine: Vec<_> = own.iter().map(|request| request.id).collect();
     let mut teams = Vec::new();
     for team in &person.teams {
-        for request in store::requests::of_person(&mut tx, "", Some(team), SHOWN).await? {
+        for request in store::requests::of_person(tx, "", Some(team), SHOWN).await? {
             if !mine.contains(&request.id) && request.state.is_active() {
                 teams.push(request);
             }
@@ -31,15 +41,12 @@ pub(in crate::ops) async fn of_command(core: &Core, command: &Command) -> Result
     own.truncate(usize::try_from(SHOWN).unwrap_or(15));
     let mut parts = Vec::new();
     if !own.is_empty() {
-        parts.push(format!("**Your requests**\n\n{}", lines(core, &mut tx, &own).await?));
+        parts.push(format!("**Your requests**\n\n{}", lines(core, tx, &own).await?));
     }
     if !teams.is_empty() {
-        parts.push(format!("**Your teams'**\n\n{}", lines(core, &mut tx, &teams).await?));
+        parts.push(format!("**Your teams'**\n\n{}", lines(core, tx, &teams).await?));
     }
-    if parts.is_empty() {
-        parts.push("There is no request of yours. `request` opens one.".to_owned());
-    }
-    Ok(Response::card(Card::text(parts.join("\n\n"))))
+    Ok(Some(parts.join("\n\n")).filter(|text| !text.is_empty()).map(Card::text))
 }
 
 async fn lines(core: &Core, tx: &mut Tx, requests: &[Request]) -> Result<String, Failure> {

@@ -1046,6 +1046,8 @@ function submit(view) {
   const text = view.input.value.trim();
   if (!text || !S.state || !S.channel) { view.input.focus(); return; }
   if (view === thread && !S.thread) return;
+  const command = /^\/(?:platform(?:\s+|$))?([a-z]*)\s*([\s\S]*)$/.exec(text);
+  if (command) { runCommand(view, command[1] || 'help', command[2]); return; }
   const p = {
     key: uuid(), text, at: new Date(), status: 'sending', error: null,
     channel: S.channel, thread: view === thread ? S.thread : null,
@@ -1168,6 +1170,25 @@ async function runAction(m, item, button) {
   } finally {
     button.removeAttribute('aria-disabled');
     button.classList.remove('busy');
+  }
+}
+
+// A command as in chat: `/platform services`, or `/services`. Cards come back as messages for this person alone.
+async function runCommand(view, verb, text) {
+  const line = view.input.value;
+  const gen = S.gen;
+  view.input.value = '';
+  grow(view.input);
+  view.atEnd = true;
+  try {
+    const result = await api('POST', '/api/console/commands', { as: S.me, channel: S.channel, verb, text, key: uuid() });
+    if (gen !== S.gen) return;
+    if (result.notice) toast(result.notice);
+    if (result.form) showForm(result.form);
+  } catch (e) {
+    if (gen !== S.gen) return;
+    if (!view.input.value) view.input.value = line;
+    toast(e.sentence ?? String(e), { tone: 'error' });
   }
 }
 
