@@ -399,9 +399,7 @@ mod tests {
     fn services_outside_are_checked() {
         #[track_caller]
         fn check(variable: (&str, &str), expected: &str) {
-            let (server, findings) = load(None, &[variable]);
-            assert!(server.is_none());
-            assert_eq!(findings, [expected]);
+            assert_eq!(load(None, &[variable]).1, [expected]);
         }
         check(("STATIONMASTER_JIRA_TOKEN", "t"), "0: jira.url is not an address");
         check(("STATIONMASTER_BACKSTAGE_TOKEN", "t"), "0: backstage.url is not an address");

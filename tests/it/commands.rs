@@ -82,6 +82,10 @@ fn duty_says_who_and_until_when() {
     let shell = Shell::new();
     assert!(text(&shell.run(&["duty"])).contains("  no rota; rota.yaml beside platform.yaml names those on duty"));
     shell.files.write(
+        "platforms/harbor/routes.yaml",
+        "default: runtime\nroutes:\n  - { id: runtime, name: Runtime, description: Everything. }\n",
+    );
+    shell.files.write(
         "platforms/harbor/rota.yaml",
         "rotas:\n  - id: days\n    routes: [runtime]\n    starts: 2026-11-02T09:00\n    every: 1w\n    people: [sam, olga]\n    \
          timezone: Europe/Berlin\n  - id: nights\n    opsgenie: { schedule: nights }\n\

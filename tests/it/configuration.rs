@@ -63,22 +63,22 @@ fn shapes_must_be_right() {
 #[test]
 fn ids_have_the_shape_that_their_chat_system_gives() {
     let check = |from: &str, to: &str, expected: &str| check("platforms/harbor/platform.yaml", from, to, expected);
-    check("slack: C0ASK", "slack: U0ASK", "platform.yaml:18: `U0ASK` is not the id of a channel at Slack\n  hint: ");
+    check("slack: C0ASK", "slack: U0ASK", "platform.yaml:19: `U0ASK` is not the id of a channel at Slack\n  hint: ");
     check(
         "discord: \"2001\"",
         "discord: ask-harbor",
-        "platform.yaml:18: `ask-harbor` is not the id of a channel at Discord",
+        "platform.yaml:19: `ask-harbor` is not the id of a channel at Discord",
     );
     check(
         "slack: C0ASK",
         "slak: C0ASK",
-        "platform.yaml:18: `slak` is no chat system that has channels\n  hint: write slack,",
+        "platform.yaml:19: `slak` is no chat system that has channels\n  hint: write slack,",
     );
-    check("slack: U0DEV", "slack: C0DEV", "platform.yaml:33: `C0DEV` is not the id of a person at Slack");
-    check("slack: S0PAY", "slack: payments", "platform.yaml:53: `payments` is not the id of a user group at Slack");
+    check("slack: U0DEV", "slack: C0DEV", "platform.yaml:34: `C0DEV` is not the id of a person at Slack");
+    check("slack: S0PAY", "slack: payments", "platform.yaml:54: `payments` is not the id of a user group at Slack");
     check("groups: { slack: S0PAY", "groups: { console: x", "`console` is no chat system that has groups");
-    check("dot@harbor.example", "dot", "platform.yaml:39: `dot` is not an e-mail address");
-    check("discord: \"3002\"", "discord: \"3001\"", "platform.yaml:40: dev and dot are both 3001 at discord");
+    check("dot@harbor.example", "dot", "platform.yaml:40: `dot` is not an e-mail address");
+    check("discord: \"3002\"", "discord: \"3001\"", "platform.yaml:41: dev and dot are both 3001 at discord");
     check("groups: {", "groups: { slack: S0PAY }\n  - id: payments\n    groups: {", "the team payments is there twice");
 }
 
@@ -92,7 +92,7 @@ fn an_audience_without_people_is_a_warning() {
     let (_, findings) = stationmaster::config::Config::load(Some(files.path("server.toml"))).unwrap();
     let warned: Vec<String> = findings.findings.iter().map(ToString::to_string).collect();
     assert_eq!(warned.len(), 1, "{findings}");
-    assert!(warned[0].contains("platform.yaml:30: nobody is in the team carts"), "{}", warned[0]);
+    assert!(warned[0].contains("platform.yaml:31: nobody is in the team carts"), "{}", warned[0]);
     assert!(warned[0].contains("cart, payments"), "{}", warned[0]);
 }
 
@@ -197,11 +197,20 @@ fn promises_are_checked() {
     );
 }
 
+const ROUTES: &str = "platforms/harbor/routes.yaml";
+
+/// A `routes.yaml` with these routes.
+fn routes(ids: &[&str]) -> String {
+    let route = |id: &&str| format!("  - {{ id: {id}, name: {id}, description: What belongs to {id}. }}\n");
+    format!("default: {}\nroutes:\n{}", ids[0], ids.iter().map(route).collect::<String>())
+}
+
 #[test]
 fn a_route_may_promise_otherwise() {
     use stationmaster::domain::{promise::Promise, request::Priority};
     use std::time::Duration;
     let files = Files::harbor();
+    files.write(ROUTES, routes(&["runtime", "security"]));
     files.write(
         PROMISES,
         "warn_at: 70%\nescalate_to: [olga, lead]\npromises:\n  urgent: { first: 15m, hours: always }\n  \
@@ -248,7 +257,7 @@ fn rotas_are_checked() {
     let away = "absences:\n  - { person: sam, from: 2026-05-05, to: 2026-05-04 }\n";
     check_new(ROTA, away, "rota.yaml:2: sam is away from 2026-05-05 to 2026-05-04");
     let files = Files::harbor();
-    files.write("platforms/harbor/routes.yaml", "routes:\n  - id: runtime\n");
+    files.write(ROUTES, routes(&["runtime"]));
     files.write(ROTA, rota(&format!("{turns}    routes: [runtme]\n")));
     files.write(PROMISES, "promises: {}\nroutes:\n  runtme:\n    low: { first: 8h }\n");
     let found = files.config("sqlite::memory:").map(drop).unwrap_err().to_string();

@@ -1,6 +1,9 @@
 //! One conversation, every chat system: the same transcripts give the same rows.
 
-use crate::support::stage::{ChatKind, everywhere};
+use crate::support::{
+    Files,
+    stage::{ChatKind, Said, Stage, everywhere, everywhere_with},
+};
 
 #[tokio::test]
 async fn a_question_a_follow_up_and_thanks() {
@@ -43,12 +46,174 @@ async fn a_curated_answer_and_an_abstention_with_a_call_for_a_person() {
         stage.say("dev", "ask-harbor", "@stationmaster who runs Harbor?").await;
         let asked =
             stage.say("dev", "everything", "@stationmaster what is the best recipe for a vegetarian lasagne?").await;
-        stage.press("dev", &asked, "Get a person", &[]).await;
+        stage.press("dev", &asked, "Get a person", &[("priority", "low")]).await;
         let rows = stage.rows().await;
         assert!(
-            rows.contains("Curated") && rows.contains("answer Abstained") && rows.contains("request by dev"),
+            rows.contains("Curated") && rows.contains("answer Abstained") && rows.contains("request #1 support by dev"),
             "{rows}"
         );
+    })
+    .await;
+}
+
+/// A question of Dev's that the pages do not answer, and the request it becomes. Its triage card is in #ask-harbor.
+async fn opened(stage: &Stage) -> Said {
+    let text = "@stationmaster our nightly export dies with signal 9 on the loading dock, what now?";
+    let asked = stage.say("dev", "everything", text).await;
+    let told = stage.press("dev", &asked, "Get a person", &[("priority", "high")]).await;
+    assert!(told.contains("Thank you"), "{told}");
+    asked
+}
+
+/// Sam says what became of it, and why it happened.
+async fn resolved(stage: &Stage, cause: &str, words: &str) {
+    let told = stage.press_in("sam", "ask-harbor", "Resolve", &[("cause", cause), ("text", words)]).await;
+    assert!(told.contains("the requester is asked"), "{told}");
+}
+
+#[tokio::test]
+async fn a_request_from_an_abstention_to_its_end() {
+    everywhere("request: claimed, talked about, waited for, resolved, solved, effort", |stage| async move {
+        let asked = opened(&stage).await;
+        let told = stage.press_in("sam", "ask-harbor", "Claim", &[]).await;
+        assert!(told.contains("It is yours."), "{told}");
+        stage.reply_under("sam", Some("ask-harbor"), "Note", "Have you tried the big runner?").await;
+        stage.reply_under("sam", Some("ask-harbor"), "Note", "// they never read the limits").await;
+        stage.reply("dev", &asked, "Yes, and it dies there too.").await;
+        stage.press_in("sam", "ask-harbor", "Need info", &[("text", "Which job is it?")]).await;
+        stage.reply("dev", &asked, "It is `export-stock`.").await;
+        resolved(&stage, "documentation_gap", "It needs 2 GB; I raised the limit.").await;
+        let told = stage.press("dot", &asked, "Solved", &[]).await;
+        assert!(told.contains("Only whoever opened the request"), "{told}");
+        stage.press("dev", &asked, "Solved", &[]).await;
+        stage.press("dev", &asked, "6", &[]).await;
+        let rows = stage.rows().await;
+        let timeline = "opened, claimed, said, note, said, asked, said, resolved, solved, effort";
+        assert!(rows.contains("answer Abstained") && rows.contains(timeline), "{rows}");
+        assert!(rows.contains("bot in everything: **Sam Support**: Have you tried the big runner?"), "{rows}");
+        assert!(rows.contains("outcome Some(Solved), cause Some(DocumentationGap)"), "{rows}");
+        assert!(!rows.contains("bot in everything: **Sam Support**: // they"), "a note crossed:\n{rows}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_people_claim_a_request_at_once() {
+    everywhere("request: two people claim it at once", |stage| async move {
+        opened(&stage).await;
+        let told = stage.press_at_once(["sam", "olga"], "ask-harbor", "Claim").await;
+        let (quicker, slower, refused) = match told.each_ref().map(String::as_str) {
+            [taken, refused] if taken.contains("It is yours.") => (("sam", "Sam Support"), "Olga Owner", refused),
+            [refused, taken] if taken.contains("It is yours.") => (("olga", "Olga Owner"), "Sam Support", refused),
+            neither => panic!("nobody has it: {neither:?}"),
+        };
+        assert!(refused.contains(&format!("{} has taken it.", quicker.1)), "{refused}");
+        // Who is quicker is chance.
+        stage.disguise(&[(quicker.1, "The Quicker"), (quicker.0, "quicker"), (slower, "The Slower")]);
+        let rows = stage.rows().await;
+        assert!(rows.contains("with Some(\"quicker\")") && rows.contains("timeline: opened, claimed\n"), "{rows}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_solved_is_opened_again() {
+    everywhere("request: not solved, opened again, closed by its requester", |stage| async move {
+        let asked = opened(&stage).await;
+        resolved(&stage, "user_error", "Restart it.").await;
+        stage.press("dev", &asked, "Not solved", &[("text", "It dies at midnight.")]).await;
+        let rows = stage.rows().await;
+        assert!(rows.contains("    assigned in") && rows.contains("came back 1 times"), "{rows}");
+        stage.press("dev", &asked, "No longer needed", &[]).await;
+        let rows = stage.rows().await;
+        assert!(rows.contains("timeline: opened, resolved, reopened, withdrawn"), "{rows}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_from_a_menu_and_by_a_command() {
+    everywhere("request: from a message's menu, by a command, as a list", |stage| async move {
+        let said = stage.say("dot", "storage-help", "our printer is jammed again, sigh").await;
+        stage.menu("dev", &said, &[("title", "The printer")]).await;
+        let line = "request a second network address for the tea kettle";
+        stage.command_form("dev", "ask-harbor", line, &[("title", "The kettle")]).await;
+        let shown = stage.command("dev", "ask-harbor", "requests").await;
+        assert!(shown.contains("#1 · The printer") && shown.contains("#2 · The kettle"), "{shown}");
+        let rows = stage.rows().await;
+        assert!(rows.contains("request #1 support by dev") && rows.contains("bot in a direct message: **#2"), "{rows}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_emoji_offers_a_request() {
+    everywhere("request: an emoji, an offer to one person, the form", |stage| async move {
+        let said = stage.say("dot", "storage-help", "our printer is jammed again, sigh").await;
+        stage.react("sam", &said, ("🎫", "ticket")).await;
+        stage.press("sam", &said, "Open a request", &[("title", "The printer")]).await;
+        let again = stage.press("sam", &said, "Open a request", &[]).await;
+        assert!(again.contains("#1"), "{again}");
+        let rows = stage.rows().await;
+        assert!(rows.contains("bot in storage-help for sam: Shall I pass this on"), "{rows}");
+        assert!(rows.contains("request #1 support by sam"), "{rows}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_known_issue_answers_whoever_asks() {
+    everywhere("known issue: marked, answers a question, followed to its end", |stage| async move {
+        opened(&stage).await;
+        let issue = [("title", "Nightly exports die with signal 9"), ("text", "Node pool three runs out of memory.")];
+        stage.press_in("sam", "ask-harbor", "Known issue", &issue).await;
+        let asked =
+            stage.say("dot", "everything", "@stationmaster why do our nightly exports die with signal 9?").await;
+        stage.press("dot", &asked, "Tell me when it is over", &[]).await;
+        let over = [("state", "resolved"), ("text", "The pool has more memory now.")];
+        stage.press_in("sam", "ask-harbor", "Known issue", &over).await;
+        let rows = stage.rows().await;
+        assert!(rows.contains("(investigating)") && rows.contains("signal 9** is over"), "{rows}");
+        assert!(rows.contains("timeline: opened, issue_opened, issue_updated"), "{rows}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_private_request_goes_on_in_a_direct_message() {
+    let name = "request: private, in a direct message and a restricted channel";
+    everywhere_with(name, Files::harbor_with_routes, |stage| async move {
+        let text = "@stationmaster I think my deploy key was leaked, who can help?";
+        let asked = stage.say("dev", "everything", text).await;
+        stage.press("dev", &asked, "Get a person", &[("priority", "urgent")]).await;
+        let refused = stage.press_in("sam", "harbor-team", "Claim", &[]).await;
+        assert!(refused.contains("Only the people of Vault"), "{refused}");
+        stage.press_in("olga", "harbor-team", "Claim", &[]).await;
+        stage.reply_under("olga", Some("harbor-team"), "Note", "I have taken it back. Where was it?").await;
+        stage.reply_under("dev", None, "No longer needed", "It was in a gist.").await;
+        stage.press_in("olga", "harbor-team", "Resolve", &[("cause", "access"), ("text", "You have a new one.")]).await;
+        stage.press_direct("dev", "Solved", &[]).await;
+        let rows = stage.rows().await;
+        assert!(rows.contains("request #1 private") && rows.contains("in vault by rule"), "{rows}");
+        assert!(rows.contains("bot in a direct message: **Olga Owner**: I have taken it back."), "{rows}");
+        assert!(rows.contains("bot in harbor-team: **Dev Eloper**: It was in a gist."), "{rows}");
+        assert!(!rows.contains("bot in everything: **#1"), "others learn of it:\n{rows}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_has_the_same_joins() {
+    everywhere("request: something similar is shown to one person, who joins it", |stage| async move {
+        opened(&stage).await;
+        let text = "@stationmaster the nightly export of our team dies with signal 9 too, who can help?";
+        let asked = stage.say("dot", "everything", text).await;
+        stage.press("dot", &asked, "Get a person", &[("priority", "normal")]).await;
+        stage.press("dot", &asked, "Join #1", &[]).await;
+        resolved(&stage, "platform_defect", "The node was bad.").await;
+        let rows = stage.rows().await;
+        assert!(rows.contains("bot in everything for dot: Before I send it"), "{rows}");
+        assert!(rows.contains("followed by dot") && !rows.contains("request #2"), "{rows}");
     })
     .await;
 }

@@ -368,35 +368,9 @@ async fn what_asks_for_something_is_offered_a_request_and_an_emoji_calls_for_one
     .await;
 }
 
-/// Harbor with promises, two routes and a rota. Its hours are Monday to Friday, 9 to 17 in Berlin; the clock begins on a
-/// Tuesday at noon there.
-fn promising() -> Files {
-    let files = Files::harbor();
-    files.write(
-        "platforms/harbor/promises.yaml",
-        "escalate_to: [olga]\npromises:\n  high: { first: 1h, next: 2h, resolve: 8h }\n  normal: { first: 4h }\n\
-         remind_requester_after: 4h\nclose_after: 8h\n",
-    );
-    files.write(
-        "platforms/harbor/routes.yaml",
-        "default: desk\nroutes:\n  - id: desk\n    name: The desk\n    description: Everything else, lunch and printers.\n    \
-         channel: harbor-team\n    members: [sam]\n  - id: storage\n    name: Storage\n    description: >\n      Databases, \
-         backups, restores, buckets and volumes.\n    channel: storage-help\n    capabilities: [databases]\n    \
-         members: [sam, olga]\n    assign: on_duty\n  - id: vault\n    name: Vault\n    description: Access, \
-         permissions, secrets, leaked keys and security incidents.\n    channel: harbor-team\n    members: [olga]\n    \
-         restricted: true\nrules:\n  - when: { keywords: [leaked] }\n    route: vault\n",
-    );
-    files.write(
-        "platforms/harbor/rota.yaml",
-        "rotas:\n  - id: storage\n    timezone: Europe/Berlin\n    starts: 2026-05-04T09:00\n    every: 1w\n    \
-         people: [sam, olga]\n    routes: [storage]\n",
-    );
-    files
-}
-
 #[tokio::test]
 async fn a_promise_is_told_warned_of_and_escalated() {
-    on_both(promising, |world| async move {
+    on_both(Files::harbor_with_routes, |world| async move {
         let (request, _) = opened(&world, ASKED).await;
         assert_eq!(request.route, "desk");
         let own = card(&world, &request, ThreadRole::Requester).await;
@@ -435,7 +409,7 @@ async fn a_promise_is_told_warned_of_and_escalated() {
 
 #[tokio::test]
 async fn what_nobody_disputes_is_closed_but_is_no_success() {
-    on_both(promising, |world| async move {
+    on_both(Files::harbor_with_routes, |world| async move {
         let (request, _) = opened(&world, ASKED).await;
         let triage = card(&world, &request, ThreadRole::Triage).await;
         world
@@ -454,7 +428,7 @@ async fn what_nobody_disputes_is_closed_but_is_no_success() {
 
 #[tokio::test]
 async fn a_request_goes_to_those_who_own_it_and_learns_from_being_sent_on() {
-    on_both(promising, |world| async move {
+    on_both(Files::harbor_with_routes, |world| async move {
         let asked =
             world.say("dev", "everything", "@stationmaster who can restore the volume of the tram stop service?").await;
         let reply = world.reply_to(asked).await;
@@ -488,7 +462,7 @@ async fn a_request_goes_to_those_who_own_it_and_learns_from_being_sent_on() {
 
 #[tokio::test]
 async fn what_is_private_stays_between_the_requester_and_the_people_of_the_route() {
-    on_both(promising, |world| async move {
+    on_both(Files::harbor_with_routes, |world| async move {
         let asked =
             world.say("dev", "everything", "@stationmaster I think my deploy key was leaked, who can help?").await;
         let reply = world.reply_to(asked).await;

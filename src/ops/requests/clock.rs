@@ -67,7 +67,7 @@ async fn look_at(core: &Core, id: RequestId) -> Result<(), Failure> {
     };
     let events = store::requests::events(&mut tx, id).await?;
     let request = milestones(core, &mut tx, &platform, request, &events).await?;
-    let request = silence(core, &mut tx, &platform, request).await?;
+    let request = silence(core, &mut tx, &platform, request, &events).await?;
     let next_check_at = upcoming(core, &mut tx, &request).await?;
     store::requests::update(&mut tx, &Request { next_check_at, ..request }).await?;
     core.db.commit(tx).await?;
@@ -138,35 +138,33 @@ pub(super) async fn upcoming(core: &Core, tx: &mut Tx, request: &Request) -> Res
     let Ok(platform) = desk::platform(core, &request.platform) else { return Ok(None) };
     let now = core.clock.now();
     let mut times = Vec::new();
+    let events = store::requests::events(tx, request.id).await?;
     if request.state.is_active() {
-        let events = store::requests::events(tx, request.id).await?;
         let told = told(&events);
         let all = clocks(&platform, request, &events, now).milestones();
         times
             .extend(all.into_iter().filter(|milestone| !told.contains(&mark(milestone))).map(|milestone| milestone.at));
     }
-    times.extend(patience(&platform, request));
+    times.extend(patience(&platform, request, &events));
     if request.approval == Some(Approval::Pending) {
         times.extend(request.approval_until);
     }
     Ok(times.into_iter().min())
 }
 
-/// When somebody's silence is long enough for a reminder, or for the end.
-fn patience(platform: &Platform, request: &Request) -> Option<Timestamp> {
+/// When somebody's silence is long enough for a reminder, or for the end. Each wait begins with the reminder before it, so
+/// that nobody is reminded twice at once, or shut out, after a down-time.
+fn patience(platform: &Platform, request: &Request, events: &[Event]) -> Option<Timestamp> {
     let promises = platform.promises.as_ref()?;
     let terms = promises.terms(&request.route, request.priority, platform.hours.as_ref());
     let after = |since: Timestamp, wait: Duration| terms.hours.add(since, wait);
     match request.state {
         State::Waiting if request.approval != Some(Approval::Pending) => {
             let remind = promises.remind_requester_after?;
-            let since = request.waiting_since?;
-            if request.reminded < REMINDERS {
-                let times = u32::try_from(request.reminded).unwrap_or(0) + 1;
-                Some(after(since, remind * times))
-            } else {
-                Some(after(since, remind * u32::try_from(REMINDERS).unwrap_or(2) + promises.close_after?))
-            }
+            let asked = request.waiting_since?;
+            let wait = if request.reminded < REMINDERS { remind } else { promises.close_after? };
+            let reminder = events.iter().rev().find(|event| event.kind == "reminded" && event.at >= asked);
+            Some(after(reminder.map_or(asked, |event| event.at), wait))
         }
         State::Resolved => Some(after(request.resolved_at?, promises.close_after?)),
         _ => None,
@@ -278,12 +276,18 @@ async fn called(core: &Core, tx: &mut Tx, request: &Request, people: &[String]) 
 }
 
 /// Reminds a silent requester, and ends what nobody speaks of any more; both can be undone by a word.
-async fn silence(core: &Core, tx: &mut Tx, platform: &Platform, request: Request) -> Result<Request, Failure> {
+async fn silence(
+    core: &Core,
+    tx: &mut Tx,
+    platform: &Platform,
+    request: Request,
+    events: &[Event],
+) -> Result<Request, Failure> {
     let now = core.clock.now();
     if request.approval == Some(Approval::Pending) {
         return super::approvals::expire(core, tx, request).await;
     }
-    if patience(platform, &request).is_none_or(|at| at > now) {
+    if patience(platform, &request, events).is_none_or(|at| at > now) {
         return Ok(request);
     }
     match request.state {

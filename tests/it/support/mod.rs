@@ -144,6 +144,14 @@ impl Files {
         files
     }
 
+    /// Harbor with promises, three routes and a rota. Its hours are Monday to Friday, 9 to 17 in Berlin; the clock begins
+    /// on a Tuesday at noon there.
+    pub fn harbor_with_routes() -> Self {
+        let files = Self::harbor();
+        copy(&root().join("tests/fixtures/harbor-routes"), &files.path("platforms/harbor"));
+        files
+    }
+
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }

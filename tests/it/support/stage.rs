@@ -1,12 +1,18 @@
 //! One stage for every chat system: the same people say the same things, and the same rows must come of it.
 
-use std::{collections::BTreeMap, fmt::Write as _, future::Future, sync::Arc, time::Duration};
+mod hands;
+mod rows;
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use stationmaster::{
-    chat::{Block, Card, Command, WayBack},
     console,
-    ops::{act::Response, command},
+    ops::act::Response,
     store::{self, Sql, messages::Message},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -55,6 +61,8 @@ pub struct Stage {
     system: System,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Names that are chance, and what stands for them in the rows.
+    disguises: Mutex<Vec<(String, String)>>,
 }
 
 /// Ids of people at Slack.
@@ -147,7 +155,7 @@ impl Stage {
         let world = World::open(files, store_url).await;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         world.adapters.listen(&world.core, &tasks, &stop);
-        let stage = Self { world, kind, system, stop, tasks };
+        let stage = Self { world, kind, system, stop, tasks, disguises: Mutex::default() };
         match &stage.system {
             System::Console => {}
             System::Slack(slack) => slack.connected(1).await,
@@ -217,17 +225,35 @@ impl Stage {
 
     pub async fn direct(&self, person: &str, text: &str) -> Said {
         let channel = match &self.system {
-            System::Console => format!("{}{person}", console::DIRECT),
-            System::Slack(slack) => slack.im(&self.id_of(person)),
             // The channel is known once something was said in it.
             System::Discord(_) => "direct".to_owned(),
+            _ => self.direct_id(person),
         };
         self.write(person, channel, None, text).await
+    }
+
+    /// The channel of the direct message with a person, once there is one.
+    fn direct_id(&self, person: &str) -> String {
+        match &self.system {
+            System::Console => format!("{}{person}", console::DIRECT),
+            System::Slack(slack) => slack.im(&self.id_of(person)),
+            System::Discord(discord) => {
+                let channel = discord.dm_channel(number(&self.id_of(person)));
+                channel.expect("the direct message is open").to_string()
+            }
+        }
     }
 
     pub async fn reply(&self, person: &str, to: &Said, text: &str) -> Said {
         let root = to.thread.clone().unwrap_or_else(|| to.external_id.clone());
         self.write(person, to.channel.clone(), Some(root), text).await
+    }
+
+    /// Replies to the bot's newest message that carries a button: in a channel by its name, or in the direct message.
+    pub async fn reply_under(&self, person: &str, channel: Option<&str>, label: &str, text: &str) -> Said {
+        let channel = channel.map_or_else(|| self.direct_id(person), |name| self.channel_id(name));
+        let card = self.carrying(person, &channel, label).await;
+        self.write(person, channel, Some(card.thread_root().to_owned()), text).await
     }
 
     async fn write(&self, person: &str, channel: String, thread: Option<String>, text: &str) -> Said {
@@ -307,26 +333,11 @@ impl Stage {
         self.world.clock.advance(Duration::from_secs(1));
         let (author, channel) = (self.id_of(person), self.channel_id(channel));
         let shown = match &self.system {
-            System::Console => {
-                let (verb, text) = line.split_once(' ').unwrap_or((line, ""));
-                let person = console::person(&self.world.core.config, person).expect("a person");
-                let command = Command {
-                    delivery_key: format!("command {}", self.world.key()),
-                    chat: console::NAME.to_owned(),
-                    channel,
-                    author: console::decode::author(&person),
-                    verb: verb.to_owned(),
-                    text: text.to_owned(),
-                    direct: false,
-                    about: None,
-                    way_back: WayBack { handle: "here".to_owned(), lifetime: Duration::from_mins(15) },
-                };
-                match command::run(&self.world.core, &command).await {
-                    Ok(Response { card: Some(card), .. }) => card.to_markdown(),
-                    Ok(Response { notice, .. }) => notice.unwrap_or_default(),
-                    Err(failure) => failure.to_string(),
-                }
-            }
+            System::Console => match self.console_answer(person, &channel, line, None).await {
+                Ok(Response { card: Some(card), .. }) => card.to_markdown(),
+                Ok(Response { notice, .. }) => notice.unwrap_or_default(),
+                Err(failure) => failure.to_string(),
+            },
             System::Slack(slack) => {
                 let ack = slack.command(&author, &channel, "/platform", line).await;
                 assert!(ack.acknowledged && ack.problem.is_none(), "{ack:?}");
@@ -336,7 +347,7 @@ impl Stage {
                 let (verb, text) = line.split_once(' ').unwrap_or((line, ""));
                 let options: Vec<(&str, Value)> = match verb {
                     "ask" => vec![("question", json!(text))],
-                    "feedback" if !text.is_empty() => vec![("text", json!(text))],
+                    "feedback" | "request" if !text.is_empty() => vec![("text", json!(text))],
                     _ => Vec::new(),
                 };
                 let used = discord.command(number(&author), number(&channel), &["platform", verb], &options).await;
@@ -349,68 +360,11 @@ impl Stage {
     }
 
     /// The newest message of the bot in a channel.
-    pub async fn last_from_bot(&self, said: &Said) -> Message {
+    async fn last_from_bot(&self, said: &Said) -> Message {
         let rows = self.messages().await;
         rows.into_iter()
             .rfind(|message| message.from_bot && message.place.channel == said.channel && message.posted_at.is_some())
             .expect("the bot said something")
-    }
-
-    /// Presses a button of the bot's newest message in the channel; fills in the form that opens, if `values` are given.
-    pub async fn press(&self, person: &str, said: &Said, label: &str, values: &[(&str, &str)]) {
-        self.world.clock.advance(Duration::from_secs(1));
-        let message = self.last_from_bot(said).await;
-        let action = button(&message, label).unwrap_or_else(|| panic!("no button {label} on: {}", message.text));
-        match &self.system {
-            System::Console => {
-                let opened = self.world.press_action(person, action, &[]).await.expect("the press is taken");
-                if !values.is_empty() {
-                    let form = opened.form.expect("a form is opened");
-                    self.world.send(person, &form, values).await.expect("the form is taken");
-                }
-            }
-            System::Slack(slack) => {
-                let user = self.id_of(person);
-                let ts = message.external_id.trim_start_matches("whisper ").to_owned();
-                let before = slack.views().len();
-                let ack = slack.click(&user, &said.channel, &ts, &action.to_string()).await;
-                assert!(ack.acknowledged, "{ack:?}");
-                if !values.is_empty() {
-                    until(|| slack.views().len() > before).await;
-                    let view = slack.views().pop().expect("a form was opened");
-                    let values: Vec<(&str, Value)> = values.iter().map(|(name, value)| (*name, json!(value))).collect();
-                    let ack = slack.submit(&user, view["id"].as_str().expect("an id"), &values).await;
-                    assert!(ack.acknowledged && ack.problem.is_none(), "{ack:?}");
-                }
-            }
-            System::Discord(discord) => {
-                let user = number(&self.id_of(person));
-                let pressed = discord.click(user, number(&message.external_id), &action.to_string()).await;
-                assert!(pressed.response.is_some(), "{pressed:?}");
-                if !values.is_empty() {
-                    self.fill_in(discord, user, values).await;
-                }
-            }
-        }
-        self.settle().await;
-    }
-
-    /// The newest message for one person alone holds a form: what can be chosen is chosen there, the rest is typed.
-    async fn fill_in(&self, discord: &FakeDiscord, user: u64, values: &[(&str, &str)]) {
-        let shown = discord.ephemerals(user).pop().expect("the form is shown");
-        let select = &shown["components"][0]["components"][0];
-        let custom_id = select["custom_id"].as_str().expect("a select");
-        let offered: Vec<&str> = select["options"]
-            .as_array()
-            .expect("options")
-            .iter()
-            .filter_map(|option| option["value"].as_str())
-            .collect();
-        let (chosen, typed): (Vec<_>, Vec<_>) = values.iter().copied().partition(|(_, value)| offered.contains(value));
-        let id = number(shown["id"].as_str().expect("an id"));
-        let opened = discord.select(user, id, custom_id, &[chosen[0].1]).await;
-        let sent = discord.submit(&opened, &typed).await;
-        assert!(sent.response.is_some(), "{sent:?}");
     }
 
     /// Puts a thumb on the bot's newest message in the channel. The console has none: the button says the same.
@@ -431,12 +385,7 @@ impl Stage {
                 let emoji = if up { "👍" } else { "👎" };
                 let before = self.deliveries("reaction").await;
                 discord.react(number(&self.id_of(person)), number(&message.external_id), emoji).await;
-                let waiting = async {
-                    while self.deliveries("reaction").await == before {
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                    }
-                };
-                tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("the thumb arrives");
+                self.until_delivered("reaction", before).await;
             }
         }
         self.settle().await;
@@ -447,6 +396,16 @@ impl Stage {
         let mut tx = self.world.core.db.read().await.expect("the store answers");
         let rows = Sql("SELECT delivery_key FROM inbox WHERE kind = $1").bind(kind).all(&mut tx).await.expect("rows");
         rows.len()
+    }
+
+    /// Waits for one more delivery of a kind than there were before.
+    async fn until_delivered(&self, kind: &str, before: usize) {
+        let waiting = async {
+            while self.deliveries(kind).await == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("what was done arrives");
     }
 
     /// Waits until something holds of a message.
@@ -472,100 +431,6 @@ impl Stage {
             .await
             .expect("the store answers")
     }
-
-    async fn messages(&self) -> Vec<Message> {
-        let mut tx = self.world.core.db.read().await.expect("the store answers");
-        let ids = Sql("SELECT id FROM messages ORDER BY created_at, id").bare().all(&mut tx).await.expect("rows");
-        let mut messages = Vec::new();
-        for row in ids {
-            let id = stationmaster::domain::ids::MessageId::from_uuid(row.get("id").expect("an id"));
-            messages.push(store::messages::by_id(&mut tx, id).await.expect("rows").expect("a message"));
-        }
-        messages
-    }
-
-    /// What the store holds of it all, without ids, times and the chat system's own names.
-    pub async fn rows(&self) -> String {
-        let mut out = String::new();
-        let name = |id: &str| self.person_name(id);
-        for message in self.messages().await {
-            let mut tx = self.world.core.db.read().await.expect("the store answers");
-            let place = self.place_name(&message);
-            if message.from_bot {
-                let card: Option<Card> = message.card.clone().and_then(|json| serde_json::from_value(json).ok());
-                let private = message.private_to.as_deref().map(|to| format!(" for {}", name(to))).unwrap_or_default();
-                let posted = if message.posted_at.is_some() { "" } else { " WAITING" };
-                let _ = writeln!(out, "bot in {place}{private}{posted}: {}", one_line(&message.text));
-                let labels: Vec<String> = card
-                    .iter()
-                    .flat_map(|card| &card.blocks)
-                    .filter_map(|block| match block {
-                        Block::Buttons { items } => Some(items.iter().map(|button| button.label.clone())),
-                        _ => None,
-                    })
-                    .flatten()
-                    .collect();
-                if !labels.is_empty() {
-                    let _ = writeln!(out, "    [{}]", labels.join("] ["));
-                }
-                continue;
-            }
-            let state = if message.deleted_at.is_some() { " DELETED" } else { "" };
-            let _ = writeln!(
-                out,
-                "{} in {place}{state} revision {}: {}",
-                name(&message.author),
-                message.revision,
-                one_line(&message.text)
-            );
-            if let Some(decision) = store::inbox::decision(&mut tx, message.id).await.expect("rows") {
-                let _ = writeln!(out, "    {} as {:?}", decision.outcome, decision.kind);
-            }
-            if let Some(question) = store::answers::question_of_message(&mut tx, message.id).await.expect("rows") {
-                for answer in store::answers::of_question(&mut tx, question.id).await.expect("rows") {
-                    let _ = writeln!(out, "    answer {:?} {:?}", answer.verdict, answer.mode);
-                    for rating in store::ratings::of_answer(&mut tx, answer.id).await.expect("rows") {
-                        let _ = writeln!(
-                            out,
-                            "    rated by {}: helpful {} {:?} {:?}",
-                            rating.person, rating.helpful, rating.reason, rating.comment
-                        );
-                    }
-                }
-            }
-            for request in store::requests::of_message(&mut tx, message.id).await.expect("rows") {
-                let _ = writeln!(
-                    out,
-                    "    request by {} {:?} {}",
-                    request.requester,
-                    request.capability,
-                    request.state.id()
-                );
-            }
-            if let Some(feedback) = store::feedback::of_message(&mut tx, message.id).await.expect("rows") {
-                let _ = writeln!(out, "    feedback by {}: {}", feedback.person, feedback.kind);
-            }
-        }
-        // Codes are drawn by chance.
-        regex::Regex::new(r"link [A-Z2-9]{8}\b").expect("a pattern").replace_all(&out, "link CODE").into_owned()
-    }
-
-    fn person_name(&self, id: &str) -> String {
-        let known: BTreeMap<String, &str> = match self.kind {
-            ChatKind::Console => BTreeMap::new(),
-            ChatKind::Slack => SLACK_PEOPLE.iter().map(|(name, id, _)| ((*id).to_owned(), *name)).collect(),
-            ChatKind::Discord => DISCORD_PEOPLE.iter().map(|(name, id, _)| (id.to_string(), *name)).collect(),
-        };
-        known.get(id).map_or_else(|| id.to_owned(), |name| (*name).to_owned())
-    }
-
-    fn place_name(&self, message: &Message) -> String {
-        if message.direct {
-            return "a direct message".to_owned();
-        }
-        let named = self.world.core.config.channel(&message.place.chat, &message.place.channel);
-        named.map_or_else(|| message.place.channel.clone(), |(_, channel)| channel.name.clone())
-    }
 }
 
 fn find<T: ToString>(pairs: &[(&str, T)], name: &str) -> String {
@@ -575,10 +440,6 @@ fn find<T: ToString>(pairs: &[(&str, T)], name: &str) -> String {
 
 fn number(id: &str) -> u64 {
     id.parse().unwrap_or_else(|_| panic!("{id} is not an id of Discord"))
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Waits for something that another task does.
@@ -597,13 +458,22 @@ where
     F: Fn(Arc<Stage>) -> Fut,
     Fut: Future<Output = ()>,
 {
+    everywhere_with(name, Files::harbor, transcript).await;
+}
+
+/// As [`everywhere`], over other files.
+pub async fn everywhere_with<F, Fut>(name: &str, files: fn() -> Files, transcript: F)
+where
+    F: Fn(Arc<Stage>) -> Fut,
+    Fut: Future<Output = ()>,
+{
     let mut outcomes: Vec<(String, String)> = Vec::new();
     for kind in ChatKind::ALL {
-        let files = Files::harbor();
-        let store = TestStore::sqlite(files.folder.path());
-        outcomes.push((format!("{} on SQLite", kind.name()), play(kind, files, &store.url, &transcript).await));
+        let own = files();
+        let store = TestStore::sqlite(own.folder.path());
+        outcomes.push((format!("{} on SQLite", kind.name()), play(kind, own, &store.url, &transcript).await));
         if let Some(store) = TestStore::postgres().await {
-            let rows = play(kind, Files::harbor(), &store.url, &transcript).await;
+            let rows = play(kind, files(), &store.url, &transcript).await;
             outcomes.push((format!("{} on PostgreSQL", kind.name()), rows));
             store.drop_database().await;
         }
