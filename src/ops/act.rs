@@ -59,6 +59,7 @@ pub const FEEDBACK_KINDS: [(&str, &str); 4] = [
 /// [`Failure::User`] when the button is unknown or the person may not press it, [`Failure::Form`] when a form has to be
 /// mended.
 pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
+    let likely = if press.values.is_empty() { requests::open::likely_route_of(core, press).await? } else { None };
     let mut tx = core.db.write_urgently().await?;
     // Delivered twice, it acts once.
     if !store::inbox::accept(&mut tx, &press.chat, &press.delivery_key, "press", None, core.clock.now()).await? {
@@ -73,7 +74,7 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
     let response = match action.verb.as_str() {
         "helpful" => helpful(core, &mut tx, press, &person, &action).await?,
         "not_helpful" => not_helpful(core, &mut tx, press, &person, &action).await?,
-        "person" => call_person(core, &mut tx, press, &person, &action).await?,
+        "person" => call_person(core, &mut tx, press, (&person, &action), likely).await?,
         "platform" => choose_platform(core, &mut tx, press, &person, &action).await?,
         "why" => explain(core, &mut tx, press, &person, &action).await?,
         "share" => share(core, &mut tx, press, &person, &action).await?,
@@ -82,7 +83,9 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "feedback" => feedback(core, &mut tx, press, &person, &action).await?,
         "incident.follow" => requests::incidents::press(core, &mut tx, &person, &action).await?,
         verb if verb.starts_with("service.") => requests::order::press(core, &mut tx, press, &person, &action).await?,
-        verb if verb.starts_with(requests::VERBS) => requests::press(core, &mut tx, press, &person, &action).await?,
+        verb if verb.starts_with(requests::VERBS) => {
+            requests::press(core, &mut tx, press, &person, &action, likely).await?
+        }
         other => return Err(anyhow::anyhow!("unknown verb {other}").into()),
     };
     core.db.commit(tx).await?;
@@ -180,8 +183,8 @@ async fn call_person(
     core: &Core,
     tx: &mut Tx,
     press: &Press,
-    person: &Person,
-    action: &Action,
+    (person, action): (&Person, &Action),
+    likely: Option<String>,
 ) -> Result<Response, Failure> {
     let (question, message) = message_of_question(tx, QuestionId::from_uuid(action.subject)).await?;
     let shared = is_shared(tx, &question, &message).await?;
@@ -197,6 +200,7 @@ async fn call_person(
         capability: action.argument.clone(),
         words: &question.text,
         priority: Priority::Normal,
+        likely_route: likely,
     };
     let platform = Arc::clone(platform);
     requests::open::begin(core, tx, &platform, person, beginning).await

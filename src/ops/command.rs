@@ -152,6 +152,11 @@ async fn feedback(core: &Core, command: &Command, text: &str) -> Result<Response
 
 /// Opens the form for a request: from the message that was pointed at, or from what was typed.
 async fn request(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
+    let words = command.about.as_ref().map_or(text, |pointed| &pointed.text);
+    let likely = match words {
+        "" => None,
+        words => requests::open::likely_route(core, &command.chat, &command.channel, words).await,
+    };
     let mut tx = core.db.write_urgently().await?;
     people::meet(core, &mut tx, &command.chat, &command.author).await?;
     let name = people::display_name(&mut tx, &command.chat, &command.author).await?;
@@ -160,7 +165,7 @@ async fn request(core: &Core, command: &Command, text: &str) -> Result<Response,
         Some(pointed) => pointed_at(core, &mut tx, command, pointed).await?,
         None => typed(core, &mut tx, command, text, &name).await?,
     };
-    let response = requests::open::begin_with(core, &mut tx, &person, &message, None).await?;
+    let response = requests::open::begin_with(core, &mut tx, &person, &message, None, likely).await?;
     core.db.commit(tx).await?;
     Ok(response)
 }

@@ -135,6 +135,27 @@ pub(super) async fn route(
     Ok(route::decide(ticket, platform, guess.as_ref()))
 }
 
+/// Looking ahead is a courtesy: nobody waits longer for a form.
+const LOOK_AHEAD: std::time::Duration = std::time::Duration::from_millis(1200);
+
+/// The name of the route that words will likely take, before anything is sent; `None` when that cannot be told in time.
+pub(super) async fn likely_route(
+    core: &Core,
+    platform: &Platform,
+    words: &str,
+    capability: Option<&str>,
+) -> Option<String> {
+    let title = show::title_of(words);
+    let teams = std::collections::BTreeSet::new();
+    let ticket = Ticket { title: &title, text: words, service_route: None, capability, channel: None, teams: &teams };
+    if platform.routes.routes.len() < 2 {
+        return None;
+    }
+    let guess = tokio::time::timeout(LOOK_AHEAD, guess(core, platform, &title, words)).await.ok()?.ok()?;
+    let routing = route::decide(ticket, platform, Some(&guess));
+    Some(route_name(platform, &routing.route).to_owned())
+}
+
 /// What the classifier thinks, with what people have taught it.
 async fn guess(core: &Core, platform: &Platform, title: &str, words: &str) -> anyhow::Result<route::Guess> {
     let taught = {

@@ -79,9 +79,10 @@ pub async fn press(
     press: &Press,
     person: &Person,
     action: &Action,
+    likely: Option<String>,
 ) -> Result<Response, Failure> {
     match action.verb.strip_prefix(VERBS).unwrap_or_default() {
-        "" => open::ask_for_details(core, tx, press, person, action).await,
+        "" => open::ask_for_details(core, tx, press, person, action, likely).await,
         ".platform" => open::choose_platform(core, tx, person, action).await,
         ".send" => open::send(core, tx, press, person, action).await,
         ".join" => open::join(core, tx, person, action).await,

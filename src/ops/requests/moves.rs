@@ -51,6 +51,10 @@ pub(super) async fn press(
                 "claim" => desk.claim(tx, request).await,
                 "assign" => desk.assign(tx, request).await,
                 "route" => desk.route(tx, request).await,
+                "send_to" => {
+                    let route = action.argument.clone().unwrap_or_default();
+                    desk.send_to(tx, request, &route).await
+                }
                 "priority" => desk.priority(tx, request).await,
                 "ask" => desk.ask(tx, request).await,
                 "resolve" => desk.resolve(tx, request).await,
@@ -176,13 +180,20 @@ impl Desk<'_> {
     }
 
     async fn route(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
-        let state = moved(&request, Move::Reroute)?;
-        let routes = desk::routes(self.platform);
+        moved(&request, Move::Reroute)?;
         if self.is_bare() {
+            let routes = desk::routes(self.platform);
             return Ok(Response::form(show::route_form(self.action.id, routes, &request.route)));
         }
-        let chosen = self.press.value("route").trim();
-        let known = routes.into_iter().find(|(id, name)| id == chosen || name.eq_ignore_ascii_case(chosen));
+        let chosen = self.press.value("route").trim().to_owned();
+        self.send_to(tx, request, &chosen).await
+    }
+
+    /// Sends the request to another route, which the router learns from.
+    async fn send_to(&self, tx: &mut Tx, request: Request, chosen: &str) -> Result<Response, Failure> {
+        let state = moved(&request, Move::Reroute)?;
+        let routes = desk::routes(self.platform);
+        let known = routes.into_iter().find(|(id, name)| *id == chosen || name.eq_ignore_ascii_case(chosen));
         let Some((route, name)) = known else {
             return Err(UserError::new("There is no such route.", "Choose one from the list.").into());
         };

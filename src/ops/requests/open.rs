@@ -40,6 +40,8 @@ pub(in crate::ops) struct Beginning<'a> {
     /// What the form says to begin with.
     pub(in crate::ops) words: &'a str,
     pub(in crate::ops) priority: Priority,
+    /// The name of the route it will likely take.
+    pub(in crate::ops) likely_route: Option<String>,
 }
 
 /// Opens the form for a request that begins with a message; when there is one already, says so.
@@ -66,7 +68,7 @@ pub(in crate::ops) async fn begin(
             .or_else(|| platform.capability_for(&words).map(|capability| capability.id.clone())),
         priority: Some(beginning.priority),
         team: teams.first().cloned(),
-        likely_route: None,
+        likely_route: beginning.likely_route,
         text: words,
     };
     let draft = Draft {
@@ -106,6 +108,7 @@ pub(super) async fn ask_for_details(
     press: &Press,
     person: &Person,
     action: &Action,
+    likely: Option<String>,
 ) -> Result<Response, Failure> {
     let message = store::messages::by_id(tx, MessageId::from_uuid(action.subject)).await?;
     let message = message.ok_or_else(|| UserError::new("The message is no longer there.", "Write it again."))?;
@@ -117,7 +120,38 @@ pub(super) async fn ask_for_details(
     if message.place.chat != press.chat || !readable {
         return Err(UserError::new("You cannot see this conversation.", "Ask in a channel you are in.").into());
     }
-    begin_with(core, tx, person, &message, action.argument.as_deref()).await
+    begin_with(core, tx, person, &message, action.argument.as_deref(), likely).await
+}
+
+/// The name of the route that a request from these words will likely take. Called before a transaction begins: it may need
+/// the network.
+pub(in crate::ops) async fn likely_route(core: &Core, chat: &str, channel: &str, words: &str) -> Option<String> {
+    let here = core.config.channel(chat, channel).map(|(platform, _)| platform);
+    let only = || core.config.platforms.first().filter(|_| core.config.platforms.len() == 1);
+    desk::likely_route(core, here.or_else(only)?, words, None).await
+}
+
+/// As [`likely_route`], for the message that a button hangs on.
+///
+/// # Errors
+/// When the store refuses.
+pub(in crate::ops) async fn likely_route_of(core: &Core, press: &Press) -> Result<Option<String>, Failure> {
+    let message = {
+        let mut tx = core.db.read().await?;
+        let Some(action) = store::actions::by_id(&mut tx, press.action).await? else { return Ok(None) };
+        let id = match action.verb.as_str() {
+            "person" => {
+                let question = store::answers::question(&mut tx, QuestionId::from_uuid(action.subject)).await?;
+                question.map(|question| question.message)
+            }
+            super::VERBS => Some(MessageId::from_uuid(action.subject)),
+            _ => None,
+        };
+        let Some(id) = id else { return Ok(None) };
+        store::messages::by_id(&mut tx, id).await?
+    };
+    let Some(message) = message else { return Ok(None) };
+    Ok(likely_route(core, &message.place.chat, &message.place.channel, &message.text).await)
 }
 
 /// Opens the form for a message, or asks for the platform first.
@@ -130,6 +164,7 @@ pub(in crate::ops) async fn begin_with(
     person: &Person,
     message: &Message,
     platform: Option<&str>,
+    likely: Option<String>,
 ) -> Result<Response, Failure> {
     let here = core.config.channel(&message.place.chat, &message.place.channel).map(|(platform, _)| platform);
     let platform = match (platform, here, core.config.platforms.as_slice()) {
@@ -155,6 +190,7 @@ pub(in crate::ops) async fn begin_with(
         capability: None,
         words: &message.text,
         priority: Priority::Normal,
+        likely_route: likely,
     };
     begin(core, tx, &platform, person, beginning).await
 }
@@ -168,7 +204,7 @@ pub(super) async fn choose_platform(
 ) -> Result<Response, Failure> {
     let message = store::messages::by_id(tx, MessageId::from_uuid(action.subject)).await?;
     let message = message.ok_or_else(|| UserError::new("The message is no longer there.", "Write it again."))?;
-    begin_with(core, tx, person, &message, action.argument.as_deref()).await
+    begin_with(core, tx, person, &message, action.argument.as_deref(), None).await
 }
 
 /// The draft of a form, held; an error when it is not this person's.
@@ -403,6 +439,7 @@ struct Opening<'a> {
 async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_>) -> Result<(), Failure> {
     let Opening { draft, message, person, routing, title, words, private, direct, on_duty, order, asked } = opening;
     let now = core.clock.now();
+    let runner_up = routing.runner_up.clone();
     let team = draft.fields["team"].as_str().map(str::to_owned);
     let capability = draft.fields["capability"].as_str().map(str::to_owned);
     let mut request = Request {
@@ -428,7 +465,9 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
     if !store::requests::insert(tx, &request).await? {
         return Ok(());
     }
-    let entry = Entry::of("opened").detail(json!({ "route": request.route, "by": request.routed_by.id() }));
+    let entry = Entry::of("opened").detail(json!({
+        "route": request.route, "by": request.routed_by.id(), "runner_up": runner_up,
+    }));
     note(core, tx, request.id, Some(person), &entry).await?;
     record(core, tx, &request, Some(person), &entry).await?;
     tracing::info!(request.id = %request.id, request.number, request.route = request.route, "Request #{} opened.", request.number);

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         ids::ActionId,
         incident::IncidentState,
-        request::{Approval, Outcome, Priority, RootCause, State},
+        request::{Approval, Outcome, Priority, RootCause, RoutedBy, State},
         service::Service,
     },
     ops::compose::{escape, repeat},
@@ -258,6 +258,13 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
         let id = action(core, tx, request, verb, None).await?;
         items.push(if *is_primary { primary(id, label) } else { button(id, label) });
     }
+    if request.state == State::Open
+        && request.approval != Some(Approval::Pending)
+        && let Some(other) = runner_up(tx, &platform, request).await?
+    {
+        let send = action(core, tx, request, "send_to", Some(&other)).await?;
+        items.push(button(send, &format!("To {}", desk::route_name(&platform, &other))));
+    }
     blocks.push(Block::Buttons { items });
     if request.state.is_active() {
         blocks.push(note(
@@ -265,6 +272,17 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
         ));
     }
     Ok(Card { blocks })
+}
+
+/// The route that the classifier would have chosen next, while the request is where it was first sent.
+async fn runner_up(tx: &mut Tx, platform: &Platform, request: &Request) -> Result<Option<String>, store::Error> {
+    if request.routed_by == RoutedBy::Person {
+        return Ok(None);
+    }
+    let events = store::requests::events(tx, request.id).await?;
+    let opened = events.iter().find(|event| event.kind == "opened");
+    let other = opened.and_then(|event| event.detail["runner_up"].as_str());
+    Ok(other.filter(|id| *id != request.route && platform.routes.get(id).is_some()).map(str::to_owned))
 }
 
 /// Who asks, where it came from, why it is here.
