@@ -351,10 +351,8 @@ async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
         super::similar::find(core, &platform, &person, &title, &words).await?
     };
     // Opened before the transaction: it may need the network.
-    let direct = match private || message.command {
-        true => direct_place(core, &message).await?,
-        false => None,
-    };
+    let apart = private || message.command;
+    let direct = if apart { direct_place(core, &message).await? } else { None };
     let on_duty = desk::on_duty(core, &platform, &routing.route).await;
     let mut tx = core.db.write().await?;
     let held = store::drafts::hold(&mut tx, id).await?;
@@ -555,15 +553,12 @@ async fn show_to_requester(
     direct: Option<Place>,
 ) -> Result<(), Failure> {
     let card = show::requester(core, tx, request).await?;
-    let (root, card) = match direct {
-        Some(place) => {
-            let id = deliver::say_at(core, tx, place, true, None, None, &card).await?;
-            (id, id)
-        }
-        None => {
-            let id = deliver::say(core, tx, message, None, None, &card).await?;
-            (desk::root_of(tx, message).await?, id)
-        }
+    let (root, card) = if let Some(place) = direct {
+        let id = deliver::say_at(core, tx, place, true, None, None, &card).await?;
+        (id, id)
+    } else {
+        let id = deliver::say(core, tx, message, None, None, &card).await?;
+        (desk::root_of(tx, message).await?, id)
     };
     let thread = Thread { request: request.id, message: root, role: ThreadRole::Requester, card: Some(card) };
     Ok(store::requests::add_thread(tx, &thread).await?)
