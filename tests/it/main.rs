@@ -12,6 +12,7 @@ mod crash;
 mod discord;
 mod duty;
 mod knowledge;
+mod migrations;
 mod outage;
 mod outside;
 mod people;
