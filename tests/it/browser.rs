@@ -122,3 +122,113 @@ async fn a_developer_asks_reads_rates_and_follows_up() {
     client.close().await.unwrap();
     served.end().await;
 }
+
+const DEV: (&str, &str) = ("dev", "Dev Eloper");
+const SAM: (&str, &str) = ("sam", "Sam Support");
+
+/// What somebody does at the console, in the words of the page.
+struct Hands<'a>(&'a Client);
+
+impl Hands<'_> {
+    async fn see(&self, xpath: &str) -> fantoccini::elements::Element {
+        let found = self.0.wait().at_most(Duration::from_secs(20)).for_element(Locator::XPath(xpath)).await;
+        found.unwrap_or_else(|error| panic!("{xpath} does not appear: {error}"))
+    }
+
+    /// The page draws anew what changed, so an element may be gone between the look and the click.
+    async fn click(&self, xpath: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.see(xpath).await.click().await {
+                Ok(()) => return,
+                Err(error) => assert!(Instant::now() < deadline, "{xpath} cannot be clicked: {error}"),
+            }
+        }
+    }
+
+    /// Somebody else takes the seat, and opens a channel.
+    async fn become_in(&self, (person, name): (&str, &str), channel: &str) {
+        wait_for(self.0, "[data-testid=identity]").await.select_by_value(person).await.unwrap();
+        self.see(&format!("//*[@id='identity-name'][.='{name}']")).await;
+        self.click(&format!("//*[@data-testid='channel-link'][contains(., '{channel}')]")).await;
+        self.see(&format!("//*[@id='channel-name'][contains(., '{channel}')]")).await;
+    }
+
+    /// Presses a button of a message that holds `about`, in the channel or in the thread.
+    async fn press(&self, place: &str, about: &str, label: &str) {
+        let message = format!("//*[@id='{place}']//*[@data-testid='message'][contains(., \"{about}\")]");
+        self.click(&format!("({message}//button[@data-testid='action'][normalize-space()='{label}'])[last()]")).await;
+    }
+
+    /// Fills in the form that is open, and sends it.
+    async fn send_form(&self, fields: &[(&str, &str)]) {
+        for (field, value) in fields {
+            let css = format!("[data-testid=form] [data-field={field}] :is(input, textarea, select)");
+            let control = wait_for(self.0, &css).await;
+            match control.tag_name().await.unwrap().as_str() {
+                "select" => control.select_by_value(value).await.unwrap(),
+                _ if control.attr("type").await.unwrap().as_deref() == Some("radio") => {
+                    self.click(&format!("//*[@data-field='{field}']//label[input[@value='{value}']]")).await;
+                }
+                _ => control.send_keys(value).await.unwrap(),
+            }
+        }
+        wait_for(self.0, "[data-testid=form-submit]").await.click().await.unwrap();
+        let closed = Instant::now() + Duration::from_secs(20);
+        while !self.0.find_all(Locator::Css("[data-testid=form]")).await.unwrap().is_empty() {
+            assert!(Instant::now() < closed, "the form stays open");
+        }
+    }
+
+    async fn write(&self, composer: &str, words: &str) {
+        let composer = wait_for(self.0, &format!("[data-testid={composer}]")).await;
+        composer.send_keys(words).await.unwrap();
+        composer.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
+    }
+
+    async fn open_thread(&self, about: &str) {
+        let message = format!("//*[@id='main-list']//*[@data-testid='message'][contains(., '{about}')]");
+        self.click(&format!("{message}//*[@data-testid='open-thread']")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_opened_worked_on_and_resolved() {
+    const ASKED: &str = "our nightly export dies with signal 9 on the loading dock, what now?";
+    let Some(driver) = driver() else { return };
+    let served = Served::start().await;
+    let client = connect(&driver).await;
+    let hands = Hands(&client);
+    client.goto(&format!("{}/", served.address)).await.unwrap();
+    hands.become_in(DEV, "everything").await;
+    hands.write("composer", &format!("@stationmaster {ASKED}")).await;
+    hands.press("thread", "I found nothing", "Get a person").await;
+    hands.send_form(&[("capability", "databases"), ("priority", "high")]).await;
+    wait_for_text(&client, "thread", "nobody has taken it yet").await;
+
+    hands.become_in(SAM, "storage-help").await;
+    hands.press("main-list", "#1", "Claim").await;
+    wait_for_text(&client, "notice", "It is yours.").await;
+    hands.press("main-list", "Sam Support works on it", "Need info").await;
+    hands.send_form(&[("text", "Which job is it?")]).await;
+
+    hands.become_in(DEV, "everything").await;
+    hands.open_thread("signal 9").await;
+    wait_for_text(&client, "thread", "Which job is it?").await;
+    hands.write("thread-composer", "It is export-stock.").await;
+
+    hands.become_in(SAM, "storage-help").await;
+    hands.open_thread("#1").await;
+    wait_for_text(&client, "thread", "It is export-stock.").await;
+    hands.press("main-list", "#1", "Resolve").await;
+    hands.send_form(&[("cause", "documentation_gap"), ("text", "It needs 2 GB; I raised the limit.")]).await;
+
+    hands.become_in(DEV, "everything").await;
+    hands.open_thread("signal 9").await;
+    wait_for_text(&client, "thread", "I raised the limit.").await;
+    hands.press("thread", "Is it solved?", "Solved").await;
+    hands.press("thread", "made it easy for me", "6").await;
+    wait_for_text(&client, "notice", "Thank you.").await;
+    client.close().await.unwrap();
+    served.end().await;
+}

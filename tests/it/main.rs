@@ -12,6 +12,7 @@ mod crash;
 mod discord;
 mod duty;
 mod knowledge;
+mod migrations;
 mod orders;
 mod outage;
 mod outside;

@@ -36,8 +36,9 @@ pub(super) fn platform(core: &Core, id: &str) -> Result<Arc<Platform>, Failure> 
     Ok(platform.ok_or_else(|| UserError::new("The platform of this request is gone.", "Ask whoever runs the bot."))?)
 }
 
-/// What people call the route.
+/// What people call the route. A request from before there were routes is with whoever takes what has no other home.
 pub(super) fn route_name<'a>(platform: &'a Platform, route: &'a str) -> &'a str {
+    let route = if route.is_empty() { &platform.routes.default } else { route };
     platform.routes.get(route).map_or(route, |route| &route.name)
 }
 

@@ -198,12 +198,9 @@ pub(super) async fn requester(core: &Core, tx: &mut Tx, request: &Request) -> Re
         Some(person) => Some(name_of(core, tx, person).await?),
         None => None,
     };
-    let mut blocks = vec![text(format!(
-        "{}\nWith **{}**: {}.",
-        headline(request),
-        escape(desk::route_name(&platform, &request.route)),
-        state_words(request.state, worker.as_deref()),
-    ))];
+    let route = escape(desk::route_name(&platform, &request.route));
+    let standing = format!("With **{route}**: {}.", state_words(request.state, worker.as_deref()));
+    let mut blocks = vec![text(headline(request)), text(standing)];
     if request.state.is_active()
         && let Some(promise) = clock::promise_words(core, tx, request).await?
     {
@@ -234,7 +231,7 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
         State::Waiting => format!("waiting for {}", escape(&requester)),
         state => state_words(state, worker.as_deref()),
     };
-    let mut line = format!("**{}**, {}", request.priority.id(), standing);
+    let mut line = format!("Priority **{}**, {standing}", request.priority.id());
     if let Some(cause) = request.cause {
         line.push_str(&format!(" ({})", cause.label().to_lowercase()));
     }
@@ -461,7 +458,8 @@ pub(super) fn question_back(request: &Request, asker: &str, words: &str) -> Card
 
 /// What became of the request, and the question whether it helped.
 pub(super) fn resolved(request: &Request, solver: &str, words: &str, solved: ActionId, unsolved: ActionId) -> Card {
-    Card::text(format!("{}\nResolved by **{}**:\n\n{}", headline(request), escape(solver), quoted(words)))
+    Card::text(headline(request))
+        .with(text(format!("Resolved by **{}**:\n\n{}", escape(solver), quoted(words))))
         .with(text("Is it solved?"))
         .with(Block::Buttons { items: vec![primary(solved, "Solved"), button(unsolved, "Not solved")] })
 }
@@ -489,7 +487,7 @@ pub(super) fn carried(name: &str, words: &str) -> Card {
 
 /// Stands where a request was worked on before it was sent elsewhere.
 pub(super) fn moved_on(request: &Request, route: &str, channel: &str) -> Card {
-    Card::text(format!("{}\nIt is with **{}** now, in #{channel}.", headline(request), escape(route)))
+    Card::text(headline(request)).with(text(format!("It is with **{}** now, in #{channel}.", escape(route))))
 }
 
 /// A request that nobody spoke of any more.

@@ -1008,6 +1008,8 @@ async function boot(as, focus) {
   if (gen !== S.gen) return;
   $('main-top').replaceChildren();
   delete $('main-top').dataset.sig;
+  // What one person was told is not for the next one.
+  $('toasts').replaceChildren();
   saveDrafts();
   for (const name of ['msgs', 'received', 'loadedChannels', 'loadedThreads', 'errors', 'pending', 'inflight', 'held', 'queues', 'drafts', 'unread', 'posted', 'botReplied']) S[name].clear();
   for (const t of S.typing.values()) clearTimeout(t.timer);
