@@ -48,6 +48,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     form_dates: false,
     form_people: true,
     history: true,
+    files: true,
 };
 
 /// What the bot may do, and no more: see channels, send (in threads too), embed, and read what a reply refers to.

@@ -81,6 +81,7 @@ pub async fn say_at(
         version: None,
         way_back: None,
         missed: false,
+        files: Vec::new(),
         place,
     };
     store::messages::insert(tx, &message).await.context("store the bot's message")?;
@@ -183,6 +184,7 @@ fn outbound(
         card,
         replaces,
         first,
+        file: None,
         // After a power cut the count of attempts may be that of before them.
         doubtful: job.attempts > 1 || job.created_at < core.started_at,
     }

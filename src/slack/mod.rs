@@ -40,6 +40,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     form_dates: true,
     form_people: true,
     history: true,
+    files: true,
 };
 /// Type of the metadata that every message of the bot carries: the job that posted it.
 const METADATA: &str = "stationmaster_message";

@@ -77,6 +77,7 @@ fn labels(message: &Message) -> Vec<String> {
 fn refusal(failure: Failure) -> String {
     match failure {
         Failure::User(error) => error.to_string(),
+        Failure::Form(errors) => errors.to_string(),
         Failure::Internal(error) => panic!("{error:#}"),
     }
 }
