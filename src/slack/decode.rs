@@ -153,8 +153,8 @@ fn changed(event: &Json, me: &str) -> Option<Inbound> {
     if text(&now["subtype"]) == "tombstone" {
         return deleted(event, text(&now["ts"]), before, me);
     }
-    // Slack also reports that a link was unfolded, or that a reply came: the words are the same then.
-    if before["text"].is_string() && before["text"] == now["text"] {
+    // Slack also reports that a link was unfolded, or that a reply came: the words and the files are the same then.
+    if before["text"].is_string() && before["text"] == now["text"] && files(before) == files(now) {
         return None;
     }
     let stamp = now["edited"]["ts"].as_str().unwrap_or_else(|| text(&event["event_ts"]));
