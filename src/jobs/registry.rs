@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     ops::{
         Core, catch_up, deliver, furnish, people, requests, respond, sync,
-        work::{self, CatchUp, Deliver, Furnish, LookUp, Outcome, Propose, Respond, Sync},
+        work::{self, CarryFile, CatchUp, Deliver, Furnish, LookUp, Outcome, Propose, Respond, Sync},
     },
     store::jobs::Job,
 };
@@ -21,6 +21,10 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         },
         work::DELIVER => match payload::<Deliver>(job) {
             Ok(payload) => return deliver::deliver(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::CARRY_FILE => match payload::<CarryFile>(job) {
+            Ok(payload) => return requests::files::carry(core, job, &payload).await,
             Err(outcome) => return outcome,
         },
         work::LOOK_UP => match payload::<LookUp>(job) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Core;
 use crate::{
-    chat::OwnRoom,
+    chat::{OwnRoom, PostError},
     domain::ids::{DraftId, JobId, MessageId},
     store::{
         self, Tx,
@@ -28,6 +28,15 @@ pub struct Respond {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Deliver {
     pub message: MessageId,
+}
+
+/// Post a file of a message on the other side of a request, or take it away there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CarryFile {
+    /// The message that has the file.
+    pub source: MessageId,
+    /// The message of the bot that is to carry it.
+    pub copy: MessageId,
 }
 
 /// Look at a knowledge source again.
@@ -83,6 +92,7 @@ pub const PROPOSE: &str = "propose";
 pub const CATCH_UP: &str = "catch_up";
 pub const RESPOND: &str = "respond";
 pub const DELIVER: &str = "deliver";
+pub const CARRY_FILE: &str = "carry_file";
 pub const SYNC: &str = "sync";
 
 /// How a handler ended.
@@ -118,6 +128,18 @@ pub async fn enqueue(
 /// When a job that failed for a passing reason runs again.
 pub fn retry_after(core: &Core, job: &Job) -> Duration {
     backoff(job.attempts, core.clock.entropy())
+}
+
+/// What a failed call of a chat system means for its job.
+pub fn outcome_of_call(core: &Core, job: &Job, error: PostError) -> Outcome {
+    match error {
+        // Never at once, whatever the chat system says.
+        PostError::Later { after, .. } => {
+            let wait = after.map_or_else(|| retry_after(core, job), |after| after.max(Duration::from_millis(100)));
+            Outcome::Retry(wait, error.into())
+        }
+        PostError::Never(_) => Outcome::Fail(error.into()),
+    }
 }
 
 /// Waiting time before attempt `attempts + 1`: doubles from one second to five minutes, with jitter of a quarter.

@@ -3,6 +3,7 @@
 mod approvals;
 pub mod clock;
 mod desk;
+pub mod files;
 pub(super) mod incidents;
 pub(super) mod list;
 pub mod moves;
