@@ -190,7 +190,7 @@ impl Api {
     ) -> Result<Value, CallError> {
         let attachment = CreateAttachment::bytes(file.bytes.clone(), file.name.clone());
         let mut body = body.clone();
-        body["attachments"] = json!([{ "id": 0, "filename": file.name }]);
+        body["attachments"] = json!([{ "id": "0", "filename": file.name }]);
         let parts = Multipart {
             upload: MultipartUpload::Attachments(vec![attachment]),
             fields: Vec::new(),

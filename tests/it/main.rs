@@ -11,6 +11,7 @@ mod conversation;
 mod crash;
 mod discord;
 mod duty;
+mod files;
 mod knowledge;
 mod outage;
 mod outside;

@@ -183,7 +183,7 @@ async fn settle(core: &Core, job: &Job, source: &Message, copy: &Message) -> Res
         Ok(bytes) => {
             outbound.file = Some(OutboundFile { name: file.name.clone(), bytes });
             match chat.post(job.id, &outbound).await {
-                Ok(id) => return record(core, copy, &id).await,
+                Ok(id) => return record(core, copy, &id, None).await,
                 Err(PostError::Never(reason)) => {
                     tracing::warn!(message.id = %source.id, reason, "A file was not taken; its name is posted.");
                     Missing::Refused
@@ -195,8 +195,9 @@ async fn settle(core: &Core, job: &Job, source: &Message, copy: &Message) -> Res
         Err(missing) => missing,
     };
     let line = Card::text(missing.line(file, &source.author_name));
-    let id = chat.post(job.id, &Outbound { card: line, file: None, ..outbound }).await?;
-    record(core, copy, &id).await
+    let outbound = Outbound { card: line, file: None, ..outbound };
+    let id = chat.post(job.id, &outbound).await?;
+    record(core, copy, &id, Some(&outbound.card)).await
 }
 
 /// What is in the file, or why it is missing; an error when it can be tried again.
@@ -227,8 +228,18 @@ async fn fetch(
     }
 }
 
-async fn record(core: &Core, copy: &Message, external_id: &str) -> Result<(), PostError> {
-    deliver::record(core, copy, external_id).await.map_err(|error| PostError::later(format!("{error:#}")))
+/// Keeps what was posted, and the card that stands there instead of the file.
+async fn record(core: &Core, copy: &Message, external_id: &str, instead: Option<&Card>) -> Result<(), PostError> {
+    let kept = async {
+        if let Some(card) = instead {
+            let mut tx = core.db.write().await.context("open a transaction")?;
+            let value = serde_json::to_value(card).context("write the card")?;
+            store::messages::replace_card(&mut tx, copy.id, &card.to_markdown(), &value, core.clock.now()).await?;
+            core.db.commit(tx).await.context("commit the card")?;
+        }
+        deliver::record(core, copy, external_id).await
+    };
+    kept.await.map_err(|error| PostError::later(format!("{error:#}")))
 }
 
 #[cfg(test)]
