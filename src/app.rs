@@ -13,7 +13,7 @@ use crate::{
     discord::{self, Discord},
     duty::DutyServices,
     llm::{self, Embedder},
-    ops::{Core, duty::DutyDesk, knowledge_base::KnowledgeBase, sync},
+    ops::{Core, duty::DutyDesk, knowledge_base::KnowledgeBase, requests::tracker::Trackers, sync},
     retrieval::Gate,
     slack::{self, Slack},
     store::Db,
@@ -106,8 +106,10 @@ pub async fn assemble(
     let adapters = Adapters::of(&config)?;
     chats.extend(adapters.platforms().into_iter().map(|platform| (platform.name(), platform)));
     let duty = DutyDesk::new(DutyServices::new(&config.server)?);
+    let trackers = Trackers::new(&config, Arc::clone(&clock))?;
     let core = Core {
         duty,
+        trackers,
         knowledge: KnowledgeBase::new(db.clone(), embedder),
         db,
         started_at: clock.now(),

@@ -56,6 +56,7 @@ pub struct Core {
     /// What routes the requests of each platform.
     pub routers: route::Routers,
     pub duty: duty::DutyDesk,
+    pub trackers: requests::tracker::Trackers,
     /// The chat systems that are on, by name.
     pub chats: BTreeMap<&'static str, Arc<dyn ChatSystem>>,
 }

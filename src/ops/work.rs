@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Core;
 use crate::{
     chat::{OwnRoom, PostError},
-    domain::ids::{DraftId, JobId, MessageId},
+    domain::ids::{DraftId, EventId, JobId, MessageId, RequestId},
     store::{
         self, Tx,
         jobs::{Job, NewJob},
@@ -37,6 +37,31 @@ pub struct CarryFile {
     pub source: MessageId,
     /// The message of the bot that is to carry it.
     pub copy: MessageId,
+}
+
+/// Do in the tracker what was done with a request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Track {
+    pub request: RequestId,
+    pub step: TrackStep,
+}
+
+/// One thing to do in a tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum TrackStep {
+    /// Make the ticket.
+    Open,
+    /// Say what an entry of the timeline says.
+    Comment { event: EventId },
+    /// Set whether there is work to do, as the request then is.
+    State,
+}
+
+/// Ask the tracker what happened to a request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadTicket {
+    pub request: RequestId,
 }
 
 /// Look at a knowledge source again.
@@ -92,6 +117,8 @@ pub const PROPOSE: &str = "propose";
 pub const CATCH_UP: &str = "catch_up";
 pub const RESPOND: &str = "respond";
 pub const DELIVER: &str = "deliver";
+pub const TRACK: &str = "track";
+pub const READ_TICKET: &str = "read_ticket";
 pub const CARRY_FILE: &str = "carry_file";
 pub const SYNC: &str = "sync";
 

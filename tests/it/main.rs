@@ -24,4 +24,5 @@ mod store;
 mod support;
 mod terminal;
 mod tidy;
+mod trackers;
 mod web;

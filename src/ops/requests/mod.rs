@@ -11,6 +11,7 @@ pub mod open;
 mod show;
 mod similar;
 pub mod sync;
+pub mod tracker;
 
 use serde_json::{Value as Json, json};
 
@@ -108,7 +109,8 @@ async fn note(
         detail: entry.detail.clone(),
         internal: entry.internal,
     };
-    store::requests::record(tx, &event).await
+    store::requests::record(tx, &event).await?;
+    tracker::follow(core, tx, &event).await
 }
 
 /// Keeps a changed request: one guarded update, one entry of the timeline, one of the audit log, and its cards drawn anew.
