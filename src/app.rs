@@ -13,7 +13,7 @@ use crate::{
     discord::{self, Discord},
     duty::DutyServices,
     llm::{self, Embedder},
-    ops::{Core, duty::DutyDesk, knowledge_base::KnowledgeBase, sync},
+    ops::{Core, duty::DutyDesk, knowledge_base::KnowledgeBase, requests::tracker::Trackers, sync},
     outside::http::Http,
     retrieval::Gate,
     slack::{self, Slack},
@@ -108,9 +108,11 @@ pub async fn assemble(
     chats.extend(adapters.platforms().into_iter().map(|platform| (platform.name(), platform)));
     let duty = DutyDesk::new(DutyServices::new(&config.server)?);
     let outside = Http::new(&config.server.outside, &config.server.network, Arc::clone(&clock))?;
+    let trackers = Trackers::new(&config, Arc::clone(&clock))?;
     let core = Core {
         duty,
         outside,
+        trackers,
         knowledge: KnowledgeBase::new(db.clone(), embedder),
         db,
         started_at: clock.now(),

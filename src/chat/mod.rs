@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Dura
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::file::FileRef;
 use crate::domain::ids::{ActionId, JobId};
 pub use card::{Block, Button, ButtonStyle, Called, Card, Form, FormField, FormFieldKind};
 
@@ -48,6 +49,7 @@ pub struct InboundMessage {
     pub written_at: Option<i64>,
     /// When it was last changed, in microseconds, where the chat system says: older versions never replace newer ones.
     pub version: Option<i64>,
+    pub files: Vec<FileRef>,
 }
 
 /// How a chat system lets the bot answer a command, for a while.
@@ -200,6 +202,7 @@ pub struct Pointed {
     pub author: Author,
     /// Markdown, with mentions of the bot taken out.
     pub text: String,
+    pub files: Vec<FileRef>,
 }
 
 /// A message to post or to replace.
@@ -218,6 +221,22 @@ pub struct Outbound {
     pub doubtful: bool,
     /// Nothing was said yet in answer to the command.
     pub first: bool,
+    /// Goes along with the card of a new message that everybody reads.
+    pub file: Option<OutboundFile>,
+}
+
+/// A file to post.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutboundFile {
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for OutboundFile {
+    /// Neither what is in it nor its name: both are a person's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OutboundFile").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
 }
 
 /// Why a chat system did not take a message.
@@ -278,6 +297,8 @@ pub struct Capabilities {
     pub form_people: bool,
     /// Earlier messages of a channel can be read.
     pub history: bool,
+    /// Messages can have files.
+    pub files: bool,
 }
 
 /// How the connection to a chat system stands.
@@ -352,6 +373,21 @@ pub trait Platform: Send + Sync + std::fmt::Debug {
         _limit: usize,
     ) -> ChatFuture<'a, Vec<InboundMessage>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// What is in a file, read no further than `limit` bytes.
+    fn fetch<'a>(&'a self, _file: &'a FileRef, _limit: usize) -> ChatFuture<'a, Vec<u8>> {
+        Box::pin(async { Err(PostError::Never("there are no files here".to_owned())) })
+    }
+
+    /// Takes a message that was posted with a file away again, by the id that `post` returned. One that is gone is fine.
+    fn take_away<'a>(
+        &'a self,
+        _channel: &'a str,
+        _thread: Option<&'a str>,
+        _external_id: &'a str,
+    ) -> ChatFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
     }
 
     /// Identities that belong to a group of the chat system; `None` for systems whose events name a person's groups.

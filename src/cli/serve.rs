@@ -149,6 +149,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
         let done = async {
             sync::plan_syncs(&core).await?;
             requests::clock::tick(&core).await?;
+            requests::tracker::plan_reading(&core).await?;
             refresh_groups(&core).await?;
             let mut tx = core.db.write().await?;
             let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);

@@ -275,6 +275,8 @@ pub struct Messages {
 pub struct Requests {
     /// Emoji that offer to open a request from the message they are put on: characters, or short names.
     pub emoji: Vec<String>,
+    /// Larger files stay on the side of a request where they were sent.
+    pub max_file_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -33,6 +33,7 @@ pub fn message(person: &Person, channel: &str, thread: Option<String>, text: &st
         missed: None,
         written_at: None,
         version: None,
+        files: Vec::new(),
     })
 }
 

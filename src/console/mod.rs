@@ -40,6 +40,7 @@ impl Platform for Console {
             form_dates: true,
             form_people: false,
             history: false,
+            files: false,
         }
     }
 

@@ -5,17 +5,23 @@ use std::{fmt, future::Future, num::NonZeroU64, pin::Pin, time::Duration};
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use serenity::http::{Http, HttpBuilder, HttpError, LightMethod, Request, Route};
+use serenity::{
+    builder::CreateAttachment,
+    http::{Http, HttpBuilder, HttpError, LightMethod, Multipart, MultipartUpload, Request, Route},
+};
 use tracing::{Dispatch, instrument::WithSubscriber as _};
 
 use crate::{
-    chat::PostError,
+    chat::{OutboundFile, PostError},
     config::server::Discord as Settings,
     wire::{self, Cause, Fault},
 };
 
 /// Where Discord itself answers; any other address is a proxy or a test server.
 const OFFICIAL: &str = "https://discord.com";
+
+/// Where Discord keeps attachments.
+const FILE_HOSTS: [&str; 2] = ["cdn.discordapp.com", "media.discordapp.net"];
 
 /// Codes of Discord that mean something to us.
 pub mod code {
@@ -89,8 +95,8 @@ impl CallError {
                 "add the bot to the server with the link of `stationmaster discord invite`, and give it View Channel there"
             }
             Some(code::MISSING_PERMISSIONS) => {
-                "give the bot View Channel, Send Messages, Send Messages in Threads, Embed Links and \
-                 Read Message History there"
+                "give the bot View Channel, Send Messages, Send Messages in Threads, Embed Links, \
+                 Attach Files and Read Message History there"
             }
             Some(code::CANNOT_MESSAGE_USER) => "the person takes no direct messages from the bot; they can allow them",
             _ => "",
@@ -124,6 +130,7 @@ type Transport = Box<dyn for<'a> Fn(&'a Http, Request<'a>) -> Exchange<'a> + Sen
 /// Discord's HTTP interface.
 pub struct Api {
     http: Http,
+    client: serenity_reqwest::Client,
     transport: Transport,
     /// Base address, without a slash at the end.
     address: String,
@@ -153,7 +160,7 @@ impl Api {
             builder.proxy(&address).ratelimiter_disabled(true).build()
         };
         let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
-        Ok(Self { http, transport: transport(client), address, timeout })
+        Ok(Self { http, transport: transport(client.clone()), client, address, timeout })
     }
 
     /// Longest wait for one answer.
@@ -168,6 +175,65 @@ impl Api {
     /// [`CallError::Refused`] otherwise.
     pub async fn call(&self, method: LightMethod, route: Route<'_>, body: &Value) -> Result<Value, CallError> {
         self.send(Request::new(route, method).body(Some(body.to_string().into_bytes()))).await
+    }
+
+    /// As [`Self::call`], with a file that becomes the message's attachment.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn call_with_file(
+        &self,
+        method: LightMethod,
+        route: Route<'_>,
+        body: &Value,
+        file: &OutboundFile,
+    ) -> Result<Value, CallError> {
+        let attachment = CreateAttachment::bytes(file.bytes.clone(), file.name.clone());
+        let mut body = body.clone();
+        body["attachments"] = json!([{ "id": "0", "filename": file.name }]);
+        let parts = Multipart {
+            upload: MultipartUpload::Attachments(vec![attachment]),
+            fields: Vec::new(),
+            payload_json: Some(body.to_string()),
+        };
+        self.send(Request::new(route, method).multipart(Some(parts))).await
+    }
+
+    /// What is in a file that Discord keeps, read no further than `limit` bytes.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`] when the address is not Discord's, the file is not there or is larger.
+    pub async fn download(&self, address: &str, limit: usize) -> Result<Vec<u8>, CallError> {
+        if !self.keeps_files(address) {
+            return Err(CallError::refused("the file is kept outside of Discord"));
+        }
+        let reading = async {
+            let mut response = self.client.get(address).send().await.map_err(|error| self.failed(Cause::of(&error)))?;
+            match response.status().as_u16() {
+                200 => {}
+                status @ (408 | 429 | 500..) => {
+                    return Err(CallError::later(format!("Discord answers with status {status}")));
+                }
+                status => {
+                    return Err(CallError::Refused { status, code: 0, message: "the file is not there".to_owned() });
+                }
+            }
+            let mut bytes = Vec::new();
+            while let Some(piece) = response.chunk().await.map_err(|error| self.failed(Cause::of(&error)))? {
+                bytes.extend_from_slice(&piece);
+                if bytes.len() > limit {
+                    return Err(CallError::refused(format!("the file is larger than {limit} bytes")));
+                }
+            }
+            Ok(bytes)
+        };
+        tokio::time::timeout(self.timeout, reading).await.map_err(|_| self.failed(Cause::TimedOut))?
+    }
+
+    fn keeps_files(&self, address: &str) -> bool {
+        let Ok(url) = url::Url::parse(address) else { return false };
+        let discord = url.scheme() == "https" && url.host_str().is_some_and(|host| FILE_HOSTS.contains(&host));
+        discord || url::Url::parse(&self.address).is_ok_and(|own| own.origin() == url.origin())
     }
 
     /// Asks for something, with the parameters of the address.

@@ -25,8 +25,11 @@ use super::{
     client::snowflake,
     known::{Kind, Known},
 };
-use crate::chat::{
-    Author, Command, Inbound, InboundDeletion, InboundMessage, InboundReaction, Missed, Pointed, WayBack,
+use crate::{
+    chat::{
+        Author, Command, FileRef, Inbound, InboundDeletion, InboundMessage, InboundReaction, Missed, Pointed, WayBack,
+    },
+    domain::file::UNKNOWN_MIME,
 };
 
 /// First millisecond of Discord's calendar, from which ids count.
@@ -167,7 +170,23 @@ fn whole(message: &Value, known: &Known) -> Option<InboundMessage> {
         missed: None,
         written_at: created(snowflake(message)),
         version: edited.or_else(|| created(snowflake(message))),
+        files: files(message),
     })
+}
+
+/// Files of a message. Their addresses run out after a day, so the place is kept where they can be asked for anew.
+fn files(message: &Value) -> Vec<FileRef> {
+    let (Some(id), Some(place)) = (text(message, "id"), text(message, "channel_id")) else { return Vec::new() };
+    each(&message["attachments"])
+        .filter_map(|file| {
+            Some(FileRef {
+                name: text(file, "filename")?.to_owned(),
+                mime: text(file, "content_type").unwrap_or(UNKNOWN_MIME).to_owned(),
+                size: file["size"].as_u64().unwrap_or(0),
+                handle: format!("{place}/{id}/{}", text(file, "id")?),
+            })
+        })
+        .collect()
 }
 
 /// `MESSAGE_CREATE`.
@@ -291,6 +310,7 @@ fn pointed(message: &Value, id: &str, known: &Known) -> Pointed {
         thread: text(message, "channel_id").and_then(|channel| known.ours(channel).1),
         author: author(&message["author"], &message["member"]),
         text: readable(message, known).0,
+        files: files(message),
     }
 }
 

@@ -21,15 +21,15 @@ use tracing::info;
 
 use crate::{
     chat::{
-        Capabilities, ChatFuture, Connection, Finding, InboundMessage, Outbound, Platform, PostError, PrivateMessages,
-        Profile,
+        Capabilities, ChatFuture, Connection, FileRef, Finding, InboundMessage, Outbound, OutboundFile, Platform,
+        PostError, PrivateMessages, Profile,
     },
     config::server::{Discord as Settings, Network},
     domain::ids::JobId,
     wire::{self, Line},
 };
 use client::{Api, CallError, code};
-use decode::text;
+use decode::{each, text};
 use interactions::Draft;
 use known::{Kind, Known};
 
@@ -48,14 +48,16 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     form_dates: false,
     form_people: true,
     history: true,
+    files: true,
 };
 
-/// What the bot may do, and no more: see channels, send (in threads too), embed, and read what a reply refers to.
-const PERMISSIONS: [(u64, &str); 5] = [
+/// What the bot may do, and no more: see channels, send (in threads too), embed, attach, and read what a reply refers to.
+const PERMISSIONS: [(u64, &str); 6] = [
     (1 << 10, "View Channels"),
     (1 << 11, "Send Messages"),
     (1 << 38, "Send Messages in Threads"),
     (1 << 14, "Embed Links"),
+    (1 << 15, "Attach Files"),
     (1 << 16, "Read Message History"),
 ];
 /// A way back is good for 15 minutes; what hangs on one is forgotten after that.
@@ -150,10 +152,10 @@ impl Discord {
     }
 
     /// The channel to post in and, outside of Discord's threads, the message to reply to.
-    async fn target(&self, outbound: &Outbound) -> Result<(String, Option<String>), CallError> {
-        let here = outbound.channel.clone();
+    async fn target(&self, channel: &str, thread: Option<&str>) -> Result<(String, Option<String>), CallError> {
+        let here = channel.to_owned();
         // A command begins a conversation without a message to reply to.
-        let Some(thread) = outbound.thread.clone().filter(|thread| thread.parse::<u64>().is_ok()) else {
+        let Some(thread) = thread.filter(|thread| thread.parse::<u64>().is_ok()).map(str::to_owned) else {
             return Ok((here, None));
         };
         // The first message of a conversation in a channel needs no question to Discord.
@@ -227,7 +229,7 @@ impl Discord {
     /// Writes to one person alone, and says what it is about where it is not said there.
     async fn whisper(&self, job: JobId, person: &str, outbound: &Outbound) -> Result<String, PostError> {
         let direct = self.direct_with(person).await?;
-        let (place, reply_to) = self.target(outbound).await?;
+        let (place, reply_to) = self.target(&outbound.channel, outbound.thread.as_deref()).await?;
         let here = direct == outbound.channel;
         let preface = (!here).then(|| format!("-# From <#{place}>, for you alone:"));
         let body = render::message(&outbound.card, preface.as_deref());
@@ -238,15 +240,15 @@ impl Discord {
                 edited => return posted(&edited?),
             }
         }
-        self.create(job, &direct, reply_to.as_deref().filter(|_| here), body).await
+        self.create(job, &direct, reply_to.as_deref().filter(|_| here), body, None).await
     }
 
     /// Writes where everybody of the channel reads it.
     async fn say(&self, job: JobId, outbound: &Outbound) -> Result<String, PostError> {
-        let (channel, reply_to) = self.target(outbound).await?;
+        let (channel, reply_to) = self.target(&outbound.channel, outbound.thread.as_deref()).await?;
         let body = render::message(&outbound.card, None);
         let Some(id) = &outbound.replaces else {
-            return self.create(job, &channel, reply_to.as_deref(), body).await;
+            return self.create(job, &channel, reply_to.as_deref(), body, outbound.file.as_ref()).await;
         };
         match self.edit(&channel, id, &body).await {
             // Posted before somebody began a thread from the question.
@@ -268,6 +270,7 @@ impl Discord {
         channel: &str,
         reply_to: Option<&str>,
         mut body: Value,
+        file: Option<&OutboundFile>,
     ) -> Result<String, PostError> {
         // Discord gives the first message back when the same nonce comes again within some minutes.
         body["nonce"] = json!(nonce(job));
@@ -277,11 +280,36 @@ impl Discord {
                 json!({ "message_id": root, "channel_id": channel, "fail_if_not_exists": false });
         }
         let route = Route::ChannelMessages { channel_id: client::id(channel)? };
-        let id = posted(&self.api.call(LightMethod::Post, route, &body).await?)?;
+        let sent = match file {
+            Some(file) => self.api.call_with_file(LightMethod::Post, route, &body, file).await?,
+            None => self.api.call(LightMethod::Post, route, &body).await?,
+        };
+        let id = posted(&sent)?;
         if !matches!(self.known.kind(channel), Some(Kind::Thread { .. })) {
             self.known.remember_root(&id, reply_to.unwrap_or(&id));
         }
         Ok(id)
+    }
+
+    /// What is in a file. Addresses run out after a day, so the message is asked for a fresh one.
+    async fn read_file(&self, file: &FileRef, limit: usize) -> Result<Vec<u8>, CallError> {
+        let gone = || CallError::Refused { status: 404, code: 0, message: "the file is not there".to_owned() };
+        let mut parts = file.handle.split('/');
+        let (Some(channel), Some(message), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(gone());
+        };
+        let route = Route::ChannelMessage { channel_id: client::id(channel)?, message_id: client::id(message)? };
+        let message = self.api.get(route, Vec::new()).await?;
+        let address = each(&message["attachments"]).find(|file| file["id"] == id).and_then(|file| text(file, "url"));
+        self.api.download(address.ok_or_else(gone)?, limit).await
+    }
+
+    async fn delete(&self, channel: &str, message: &str) -> Result<(), CallError> {
+        let route = Route::ChannelMessage { channel_id: client::id(channel)?, message_id: client::id(message)? };
+        match self.api.call(LightMethod::Delete, route, &Value::Null).await {
+            Err(error) if error.code() == Some(code::UNKNOWN_MESSAGE) => Ok(()),
+            answer => answer.map(|_| ()),
+        }
     }
 
     /// Messages after `after` in a channel and its threads, at most `limit` of the newest.
@@ -401,6 +429,17 @@ impl Platform for Discord {
         })
     }
 
+    fn fetch<'a>(&'a self, file: &'a FileRef, limit: usize) -> ChatFuture<'a, Vec<u8>> {
+        Box::pin(async move { Ok(self.read_file(file, limit).await?) })
+    }
+
+    fn take_away<'a>(&'a self, channel: &'a str, thread: Option<&'a str>, external_id: &'a str) -> ChatFuture<'a, ()> {
+        Box::pin(async move {
+            let (channel, _) = self.target(channel, thread).await?;
+            Ok(self.delete(&channel, external_id).await?)
+        })
+    }
+
     fn probe<'a>(&'a self, channels: &'a [(String, String)]) -> ChatFuture<'a, Vec<Finding>> {
         Box::pin(async move { Ok(self.examine(channels).await) })
     }
@@ -422,6 +461,6 @@ mod tests {
 
     #[test]
     fn the_invitation_asks_for_what_is_used() {
-        assert!(invite(7).contains("client_id=7&scope=bot%20applications.commands&permissions=274877991936"));
+        assert!(invite(7).contains("client_id=7&scope=bot%20applications.commands&permissions=274878024704"));
     }
 }

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod audience;
 pub mod embedding;
+pub mod file;
 pub mod hours;
 pub mod ids;
 pub mod incident;

@@ -7,7 +7,10 @@ use serde::de::DeserializeOwned;
 use crate::{
     ops::{
         Core, catch_up, deliver, furnish, people, requests, respond, sync,
-        work::{self, CatchUp, Deliver, Fulfil, Furnish, LookUp, Outcome, Propose, Respond, Sync, Watch},
+        work::{
+            self, CarryFile, CatchUp, Deliver, Fulfil, Furnish, LookUp, Outcome, Propose, ReadTicket, Respond, Sync,
+            Track, Watch,
+        },
     },
     store::jobs::Job,
 };
@@ -21,6 +24,18 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         },
         work::DELIVER => match payload::<Deliver>(job) {
             Ok(payload) => return deliver::deliver(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::TRACK => match payload::<Track>(job) {
+            Ok(payload) => return requests::tracker::track(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::READ_TICKET => match payload::<ReadTicket>(job) {
+            Ok(payload) => return requests::tracker::read(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::CARRY_FILE => match payload::<CarryFile>(job) {
+            Ok(payload) => return requests::files::carry(core, job, &payload).await,
             Err(outcome) => return outcome,
         },
         work::LOOK_UP => match payload::<LookUp>(job) {

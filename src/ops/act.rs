@@ -307,6 +307,7 @@ async fn ask(core: &Core, tx: &mut Tx, press: &Press, action: &Action) -> Result
         missed: None,
         written_at: None,
         version: None,
+        files: Vec::new(),
     };
     super::intake::take_message(core, tx, inbound).await?;
     Ok(Response::notice("I answer in a direct message."))
@@ -359,6 +360,7 @@ async fn feedback(
         version: None,
         way_back: None,
         missed: false,
+        files: Vec::new(),
     };
     store::messages::insert(tx, &message).await?;
     let feedback = Feedback {

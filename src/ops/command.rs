@@ -91,6 +91,7 @@ async fn ask(core: &Core, command: &Command, text: &str) -> Result<Response, Fai
         missed: None,
         written_at: None,
         version: None,
+        files: Vec::new(),
     };
     let mut tx = core.db.write_urgently().await?;
     intake::take_message(core, &mut tx, inbound).await?;
@@ -190,7 +191,8 @@ async fn pointed_at(core: &Core, tx: &mut Tx, command: &Command, pointed: &Point
     let place = Place { chat: command.chat.clone(), channel: command.channel.clone(), thread: pointed.thread.clone() };
     let author = if pointed.author.id.is_empty() { &command.author } else { &pointed.author };
     let name = people::display_name(tx, &command.chat, author).await?;
-    let message = intake::written(core, place, &pointed.external_id, author, &name, &pointed.text);
+    let files = intake::named(&pointed.files);
+    let message = Message { files, ..intake::written(core, place, &pointed.external_id, author, &name, &pointed.text) };
     store::messages::insert(tx, &message).await?;
     Ok(message)
 }

@@ -1,7 +1,5 @@
 //! Messages of the bot: decided in a transaction, posted by a job, recorded with the chat system's id.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 
 use super::{
@@ -9,7 +7,7 @@ use super::{
     work::{self, Outcome},
 };
 use crate::{
-    chat::{Card, Outbound, PostError, PrivateMessages},
+    chat::{Card, Outbound, PrivateMessages},
     domain::ids::{MessageId, QuestionId},
     store::{
         self, Tx,
@@ -57,9 +55,27 @@ pub async fn say_at(
     private_to: Option<&str>,
     card: &Card,
 ) -> anyhow::Result<MessageId> {
+    let message = draft(core, place, direct, about, private_to, card)?;
+    store::messages::insert(tx, &message).await.context("store the bot's message")?;
+    enqueue(core, tx, &message).await?;
+    Ok(message.id)
+}
+
+/// A message of the bot before it is stored and posted.
+///
+/// # Errors
+/// When the card cannot be written.
+pub(super) fn draft(
+    core: &Core,
+    place: Place,
+    direct: bool,
+    about: Option<QuestionId>,
+    private_to: Option<&str>,
+    card: &Card,
+) -> anyhow::Result<Message> {
     let now = core.clock.now();
     let id = MessageId::new(&*core.clock);
-    let message = Message {
+    Ok(Message {
         id,
         external_id: format!("{PENDING} {id}"),
         author: BOT.to_owned(),
@@ -81,11 +97,20 @@ pub async fn say_at(
         version: None,
         way_back: None,
         missed: false,
+        files: Vec::new(),
         place,
-    };
-    store::messages::insert(tx, &message).await.context("store the bot's message")?;
-    enqueue(core, tx, &message).await?;
-    Ok(id)
+    })
+}
+
+/// Is the message that begins the thread still to be posted?
+pub(super) fn is_pending(thread: Option<&str>) -> bool {
+    thread.is_some_and(|thread| thread.starts_with(PENDING))
+}
+
+/// May an earlier attempt of the job have reached the chat system?
+pub(super) fn is_doubtful(core: &Core, job: &Job) -> bool {
+    // After a power cut the count of attempts may be that of before them.
+    job.attempts > 1 || job.created_at < core.started_at
 }
 
 /// Replaces the card of a message that was decided on before, and enqueues the delivery.
@@ -115,7 +140,7 @@ pub async fn deliver(core: &Core, job: &Job, payload: &work::Deliver) -> Outcome
         return Outcome::Done;
     }
     // Posts of a channel keep their order, so the message that begins the thread was tried before.
-    if message.place.thread.as_deref().is_some_and(|thread| thread.starts_with(PENDING)) {
+    if is_pending(message.place.thread.as_deref()) {
         return Outcome::Fail(anyhow::anyhow!("the message that begins the thread was never posted"));
     }
     let Some(chat) = core.chats.get(message.place.chat.as_str()) else {
@@ -134,13 +159,7 @@ pub async fn deliver(core: &Core, job: &Job, payload: &work::Deliver) -> Outcome
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Retry(work::retry_after(core, job), error),
         },
-        Err(error @ PostError::Later { after, .. }) => {
-            // Never at once, whatever the chat system says.
-            let wait =
-                after.map_or_else(|| work::retry_after(core, job), |after| after.max(Duration::from_millis(100)));
-            Outcome::Retry(wait, error.into())
-        }
-        Err(error @ PostError::Never(_)) => Outcome::Fail(error.into()),
+        Err(error) => work::outcome_of_call(core, job, error),
     }
 }
 
@@ -183,8 +202,8 @@ fn outbound(
         card,
         replaces,
         first,
-        // After a power cut the count of attempts may be that of before them.
-        doubtful: job.attempts > 1 || job.created_at < core.started_at,
+        file: None,
+        doubtful: is_doubtful(core, job),
     }
 }
 
@@ -193,7 +212,8 @@ async fn load(core: &Core, id: MessageId) -> anyhow::Result<Option<Message>> {
     store::messages::by_id(&mut tx, id).await.context("load the message")
 }
 
-async fn record(core: &Core, message: &Message, external_id: &str) -> anyhow::Result<()> {
+/// Keeps the chat system's id of a message that was posted.
+pub(super) async fn record(core: &Core, message: &Message, external_id: &str) -> anyhow::Result<()> {
     let mut tx = core.db.write().await.context("open a transaction")?;
     store::messages::mark_posted(&mut tx, message.id, external_id, core.clock.now())
         .await

@@ -321,6 +321,7 @@ mod tests {
             form_dates: false,
             form_people: false,
             history: false,
+            files: false,
         }
     }
 

@@ -6,8 +6,8 @@ use tracing::info;
 use super::{Core, cards, people, rate, work};
 use crate::{
     chat::{
-        Author, Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening, InboundReaction, Missed,
-        Reaction, bare_emoji,
+        Author, FileRef, Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening, InboundReaction,
+        Missed, Reaction, bare_emoji,
     },
     domain::{ids::MessageId, redact::redact},
     store::{
@@ -77,6 +77,7 @@ pub async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> 
         missed,
         written_at: _,
         version,
+        files,
     } = inbound;
     let now = core.clock.now();
     let id = MessageId::new(&*core.clock);
@@ -113,6 +114,7 @@ pub async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> 
         version,
         way_back: way_back.map(|way| (way.handle, now.plus(way.lifetime))),
         missed: missed == Some(Missed { replied: false }),
+        files: named(&files),
     };
     if !store::messages::insert(tx, &message).await? {
         return take_again(core, tx, &message).await;
@@ -162,7 +164,13 @@ pub(super) fn written(
         version: None,
         way_back: None,
         missed: false,
+        files: Vec::new(),
     }
+}
+
+/// Files as they are kept: a person has named them.
+pub(super) fn named(files: &[FileRef]) -> Vec<FileRef> {
+    files.iter().map(|file| FileRef { name: redact(&readable(&file.name)).text, ..file.clone() }).collect()
 }
 
 /// The same message in another event: chat systems send a mention twice, once as a message and once as a mention. If
@@ -173,6 +181,9 @@ async fn take_again(core: &Core, tx: &mut Tx, message: &Message) -> anyhow::Resu
     let Some(known) = known.filter(|known| !known.from_bot && known.deleted_at.is_none()) else {
         return Ok(Received::Duplicate(None));
     };
+    if known.files.is_empty() && !message.files.is_empty() {
+        store::messages::attach(tx, known.id, &message.files, core.clock.now()).await?;
+    }
     if message.addressed && !known.addressed && store::messages::mark_addressed(tx, known.id, core.clock.now()).await? {
         let known = Message { revision: known.revision + 1, ..known };
         enqueue_response(core, tx, &known).await?;
@@ -197,6 +208,10 @@ async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow:
         return Ok(Received::Ignored);
     }
     let clean = redact(&readable(&inbound.text));
+    let files = named(&inbound.files);
+    if files != message.files {
+        store::messages::attach(tx, id, &files, now).await?;
+    }
     let changed = store::messages::edit(tx, id, &clean.text, inbound.version, now).await?;
     // A mention that was forgotten at first makes no other words, but calls all the same.
     let called = inbound.addressed && store::messages::mark_addressed(tx, id, now).await?;

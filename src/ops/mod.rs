@@ -59,6 +59,7 @@ pub struct Core {
     pub duty: duty::DutyDesk,
     /// What calls services and trackers elsewhere.
     pub outside: Http,
+    pub trackers: requests::tracker::Trackers,
     /// The chat systems that are on, by name.
     pub chats: BTreeMap<&'static str, Arc<dyn ChatSystem>>,
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Core;
 use crate::{
-    chat::OwnRoom,
+    chat::{OwnRoom, PostError},
     clock::Timestamp,
-    domain::ids::{DraftId, JobId, MessageId, RequestId},
+    domain::ids::{DraftId, EventId, JobId, MessageId, RequestId},
     store::{
         self, Tx,
         jobs::{Job, NewJob},
@@ -29,6 +29,40 @@ pub struct Respond {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Deliver {
     pub message: MessageId,
+}
+
+/// Post a file of a message on the other side of a request, or take it away there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CarryFile {
+    /// The message that has the file.
+    pub source: MessageId,
+    /// The message of the bot that is to carry it.
+    pub copy: MessageId,
+}
+
+/// Do in the tracker what was done with a request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Track {
+    pub request: RequestId,
+    pub step: TrackStep,
+}
+
+/// One thing to do in a tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum TrackStep {
+    /// Make the ticket.
+    Open,
+    /// Say what an entry of the timeline says.
+    Comment { event: EventId },
+    /// Set whether there is work to do, as the request then is.
+    State,
+}
+
+/// Ask the tracker what happened to a request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadTicket {
+    pub request: RequestId,
 }
 
 /// Look at a knowledge source again.
@@ -101,6 +135,9 @@ pub const PROPOSE: &str = "propose";
 pub const CATCH_UP: &str = "catch_up";
 pub const RESPOND: &str = "respond";
 pub const DELIVER: &str = "deliver";
+pub const TRACK: &str = "track";
+pub const READ_TICKET: &str = "read_ticket";
+pub const CARRY_FILE: &str = "carry_file";
 pub const SYNC: &str = "sync";
 
 /// How a handler ended.
@@ -153,6 +190,18 @@ pub async fn enqueue_at(
 /// When a job that failed for a passing reason runs again.
 pub fn retry_after(core: &Core, job: &Job) -> Duration {
     backoff(job.attempts, core.clock.entropy())
+}
+
+/// What a failed call of a chat system means for its job.
+pub fn outcome_of_call(core: &Core, job: &Job, error: PostError) -> Outcome {
+    match error {
+        // Never at once, whatever the chat system says.
+        PostError::Later { after, .. } => {
+            let wait = after.map_or_else(|| retry_after(core, job), |after| after.max(Duration::from_millis(100)));
+            Outcome::Retry(wait, error.into())
+        }
+        PostError::Never(_) => Outcome::Fail(error.into()),
+    }
 }
 
 /// Waiting time before attempt `attempts + 1`: doubles from one second to five minutes, with jitter of a quarter.

@@ -24,6 +24,16 @@ pub enum TicketRef {
     Jira { key: String },
 }
 
+impl TicketRef {
+    /// As people call it in the tracker: `owner/name#12`, `PLAT-12`.
+    pub fn short(&self) -> String {
+        match self {
+            Self::Github { owner, name, number } => format!("{owner}/{name}#{number}"),
+            Self::Jira { key } => key.clone(),
+        }
+    }
+}
+
 /// The text names no ticket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a ticket, as in github:owner/name#12 or jira:PLAT-12")]

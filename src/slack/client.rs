@@ -2,7 +2,12 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    header,
+};
 use hyper_rustls::HttpsConnector;
 use hyper_timeout::TimeoutConnector;
 use hyper_util::{
@@ -174,13 +179,11 @@ impl Client {
     /// See [`Client::refusal`].
     pub async fn who_am_i(&self) -> Result<(Json, Vec<String>), PostError> {
         // The library gives no headers, and the scopes stand in one.
-        let request = hyper::Request::post(format!("{}/auth.test", self.api_url))
-            .header("authorization", format!("Bearer {}", self.bot.token_value.0))
-            .body(Empty::<hyper::body::Bytes>::new())
-            .map_err(|error| PostError::Never(error.to_string()))?;
-        let http = HyperClient::builder(TokioExecutor::new()).build(self.connector.clone());
+        let request = Request::post(format!("{}/auth.test", self.api_url))
+            .header(header::AUTHORIZATION, self.bearer())
+            .body(Full::default());
         let answer = async {
-            let response = http.request(request).await.map_err(|error| self.failed(Cause::of(&error)))?;
+            let response = self.exchange(request).await?;
             let status = response.status();
             let scopes = response.headers().get("x-oauth-scopes").and_then(|value| value.to_str().ok());
             let scopes: Vec<String> = scopes
@@ -200,6 +203,69 @@ impl Client {
             None => Ok((body, scopes)),
             Some(code) => Err(by_code(code, "")),
         }
+    }
+
+    /// What is in a file of Slack's, read no further than `limit` bytes.
+    ///
+    /// # Errors
+    /// [`PostError::Never`] when the address is not Slack's, or what answers is not the file.
+    pub async fn download(&self, address: &str, limit: usize) -> Result<Vec<u8>, PostError> {
+        if !self.is_of_slack(address) {
+            return Err(PostError::Never("the file is kept outside of Slack".to_owned()));
+        }
+        let request = Request::get(address).header(header::AUTHORIZATION, self.bearer()).body(Full::default());
+        let reading = async {
+            let response = self.exchange(request).await?;
+            match response.status().as_u16() {
+                200 => {}
+                // Whoever may not read a file is sent to the page where people log in.
+                300..=399 => return Err(by_code("missing_scope", r#"{"needed":"files:read"}"#)),
+                status => return Err(self.by_status(status)),
+            }
+            let body = Limited::new(response.into_body(), limit).collect().await;
+            body.map(|body| body.to_bytes().to_vec())
+                .map_err(|_| PostError::Never(format!("the file broke off, or is larger than {limit} bytes")))
+        };
+        tokio::time::timeout(self.timeout, reading).await.map_err(|_| self.failed(Cause::TimedOut))?
+    }
+
+    /// Brings a file's bytes to the address that Slack named for it.
+    ///
+    /// # Errors
+    /// As [`Self::download`].
+    pub async fn upload(&self, address: &str, bytes: Vec<u8>) -> Result<(), PostError> {
+        if !self.is_of_slack(address) {
+            return Err(PostError::Never("files are taken outside of Slack".to_owned()));
+        }
+        // The address itself is what opens it: no token goes along.
+        let request = Request::post(address)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::CONTENT_LENGTH, bytes.len())
+            .body(Full::from(bytes));
+        let sent = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+        let response = sent.map_err(|_| self.failed(Cause::TimedOut))??;
+        if response.status().is_success() { Ok(()) } else { Err(self.by_status(response.status().as_u16())) }
+    }
+
+    /// Is it an address that may be given the token, or a person's file?
+    fn is_of_slack(&self, address: &str) -> bool {
+        let Ok(url) = url::Url::parse(address) else { return false };
+        let host = url.host_str().unwrap_or_default();
+        let slack = url.scheme() == "https" && (host == "slack.com" || host.ends_with(".slack.com"));
+        slack || url::Url::parse(&self.api_url).is_ok_and(|own| own.origin() == url.origin())
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.bot.token_value.0)
+    }
+
+    async fn exchange(
+        &self,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+    ) -> Result<Response<Incoming>, PostError> {
+        let request = request.map_err(|_| PostError::Never("the request could not be made".to_owned()))?;
+        let http = HyperClient::builder(TokioExecutor::new()).build(self.connector.clone());
+        http.request(request).await.map_err(|error| self.failed(Cause::of(&error)))
     }
 
     /// Where a socket can be opened, once: the app-level token is good for it.

@@ -7,9 +7,12 @@ use regex::{Captures, Regex};
 use serde_json::Value as Json;
 
 use super::NAME;
-use crate::chat::{
-    Author, Command, Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening, InboundReaction, Missed,
-    OwnRoom, Pointed, Press, WayBack,
+use crate::{
+    chat::{
+        Author, Command, FileRef, Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening,
+        InboundReaction, Missed, OwnRoom, Pointed, Press, WayBack,
+    },
+    domain::file::UNKNOWN_MIME,
 };
 
 /// How long the address that comes with a command or a press can be used.
@@ -117,7 +120,21 @@ fn message(
         missed: None,
         written_at: micros(ts),
         version: version(message),
+        files: files(message),
     })
+}
+
+/// Files of a message; of one that was deleted only a tombstone is left.
+fn files(message: &Json) -> Vec<FileRef> {
+    let all = message["files"].as_array().into_iter().flatten();
+    all.filter(|file| text(&file["mode"]) != "tombstone")
+        .filter_map(|file| {
+            let handle = file["id"].as_str()?.to_owned();
+            let name = file["name"].as_str().or_else(|| file["title"].as_str()).unwrap_or("file").to_owned();
+            let mime = file["mimetype"].as_str().unwrap_or(UNKNOWN_MIME).to_owned();
+            Some(FileRef { name, mime, size: file["size"].as_u64().unwrap_or(0), handle })
+        })
+        .collect()
 }
 
 /// When the message was edited last, in microseconds; when it was written, if it was not edited.
@@ -136,8 +153,8 @@ fn changed(event: &Json, me: &str) -> Option<Inbound> {
     if text(&now["subtype"]) == "tombstone" {
         return deleted(event, text(&now["ts"]), before, me);
     }
-    // Slack also reports that a link was unfolded, or that a reply came: the words are the same then.
-    if before["text"].is_string() && before["text"] == now["text"] {
+    // Slack also reports that a link was unfolded, or that a reply came: the words and the files are the same then.
+    if before["text"].is_string() && before["text"] == now["text"] && files(before) == files(now) {
         return None;
     }
     let stamp = now["edited"]["ts"].as_str().unwrap_or_else(|| text(&event["event_ts"]));
@@ -325,6 +342,7 @@ fn shortcut(payload: &Json, author: Author, trigger: String) -> Interaction {
         thread: message["thread_ts"].as_str().filter(|thread| *thread != ts).map(str::to_owned),
         author: Author { id: text(&message["user"]).to_owned(), ..Author::default() },
         text: readable(text(&message["text"]), "").0,
+        files: files(message),
     });
     let channel = text(&payload["channel"]["id"]);
     let handle = text(&payload["response_url"]);

@@ -6,7 +6,7 @@ use super::decode::{MESSAGE_REQUEST, MESSAGE_SHORTCUT, SHORTCUT_ASK, SHORTCUT_FE
 use crate::config::{Server, server::SlackTransport};
 
 /// What the bot token must be allowed, each with what it is for.
-pub const SCOPES: [&str; 18] = [
+pub const SCOPES: [&str; 20] = [
     "app_mentions:read", // hears when it is mentioned
     "assistant:write",   // the assistant pane: prompts to begin with
     "channels:history",  // reads channels it is in, and what it missed there
@@ -14,6 +14,8 @@ pub const SCOPES: [&str; 18] = [
     "chat:write",        // answers
     "chat:write.public", // shares an answer in a public channel that it was not invited to
     "commands",          // the command and the shortcuts
+    "files:read",        // brings files to the other side of a request
+    "files:write",       // and posts them there
     "groups:history",    // the same for private channels
     "groups:read",
     "im:history", // direct messages

@@ -2,6 +2,7 @@
 
 mod client;
 mod decode;
+mod files;
 mod listen;
 pub mod manifest;
 pub mod render;
@@ -18,8 +19,8 @@ pub use sockets::run;
 
 use crate::{
     chat::{
-        Capabilities, Card, ChatFuture, Connection, Finding, InboundMessage, Outbound, OwnRoom, Platform, PostError,
-        PrivateMessages, Profile,
+        Capabilities, Card, ChatFuture, Connection, FileRef, Finding, InboundMessage, Outbound, OwnRoom, Platform,
+        PostError, PrivateMessages, Profile,
     },
     config::server::{Network, Slack as Settings, SlackTransport},
     domain::ids::JobId,
@@ -40,6 +41,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     form_dates: true,
     form_people: true,
     history: true,
+    files: true,
 };
 /// Type of the metadata that every message of the bot carries: the job that posted it.
 const METADATA: &str = "stationmaster_message";
@@ -111,6 +113,9 @@ impl Slack {
             let body = content.with(json!({ "channel": outbound.channel, "ts": ts }));
             self.client.call("chat.update", &body).await?;
             return Ok(ts.clone());
+        }
+        if let Some(file) = &outbound.file {
+            return self.share(job, outbound, file, &content.text).await;
         }
         self.post_once(job, &outbound.channel, outbound.thread.as_deref(), &content, outbound.doubtful).await
     }
@@ -399,6 +404,14 @@ impl Platform for Slack {
         limit: usize,
     ) -> ChatFuture<'a, Vec<InboundMessage>> {
         Box::pin(self.read_history(channel, thread, after, limit))
+    }
+
+    fn fetch<'a>(&'a self, file: &'a FileRef, limit: usize) -> ChatFuture<'a, Vec<u8>> {
+        Box::pin(self.read_file(file, limit))
+    }
+
+    fn take_away<'a>(&'a self, channel: &'a str, _thread: Option<&'a str>, external_id: &'a str) -> ChatFuture<'a, ()> {
+        Box::pin(self.unshare(channel, external_id))
     }
 
     fn group<'a>(&'a self, group: &'a str) -> ChatFuture<'a, Option<Vec<String>>> {

@@ -5,7 +5,10 @@ use serde_json::Value as Json;
 use super::{Result, Row, Tx, Value, types::sql};
 use crate::{
     clock::Timestamp,
-    domain::ids::{MessageId, QuestionId},
+    domain::{
+        file::FileRef,
+        ids::{MessageId, QuestionId},
+    },
 };
 
 /// Where a message stands in a chat system.
@@ -54,11 +57,14 @@ pub struct Message {
     pub way_back: Option<(String, Timestamp)>,
     /// Found after the bot was away.
     pub missed: bool,
+    /// Those of a person's message; for a message of the bot that carries one to the other side of a request: that one.
+    pub files: Vec<FileRef>,
 }
 
 impl Message {
     fn from_row(row: &Row) -> Result<Self> {
         let card: Option<sqlx::types::Json<Json>> = row.get("card")?;
+        let files: Option<sqlx::types::Json<Vec<FileRef>>> = row.get("files")?;
         Ok(Self {
             id: MessageId::from_uuid(row.get("id")?),
             place: Place { chat: row.get("chat")?, channel: row.get("channel")?, thread: row.get("thread")? },
@@ -82,6 +88,7 @@ impl Message {
             version: row.get("version")?,
             way_back: row.get::<Option<String>>("way_back")?.zip(row.optional_time("way_back_until")?),
             missed: row.get("missed")?,
+            files: files.map(|json| json.0).unwrap_or_default(),
         })
     }
 
@@ -99,9 +106,9 @@ pub async fn insert(tx: &mut Tx, message: &Message) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO messages (id, chat, channel, thread, external_id, author, author_name, from_bot, private_to,
              addressed, direct, about, text, card, revision, created_at, changed_at, posted_at, edited_at, deleted_at,
-             command, version, way_back, way_back_until, missed)
+             command, version, way_back, way_back_until, missed, files)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             $21, $22, $23, $24, $25)
+             $21, $22, $23, $24, $25, $26)
          ON CONFLICT (chat, channel, external_id) DO NOTHING"
     )
     .bind(message.id)
@@ -129,6 +136,7 @@ pub async fn insert(tx: &mut Tx, message: &Message) -> Result<bool> {
     .bind(message.way_back.as_ref().map(|(handle, _)| handle.clone()))
     .bind(message.way_back.as_ref().map(|(_, until)| *until))
     .bind(message.missed)
+    .bind(Value::Json(as_json(&message.files)))
     .execute(tx)
     .await?;
     Ok(rows == 1)
@@ -177,6 +185,25 @@ pub async fn edit(tx: &mut Tx, id: MessageId, text: &str, version: Option<i64>, 
     .bind(version)
     .execute(tx)
     .await?;
+    Ok(rows == 1)
+}
+
+/// Files as they are stored: nothing for none.
+fn as_json(files: &[FileRef]) -> Option<Json> {
+    if files.is_empty() { None } else { serde_json::to_value(files).ok() }
+}
+
+/// Keeps the files of a message as they now are.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn attach(tx: &mut Tx, id: MessageId, files: &[FileRef], now: Timestamp) -> Result<bool> {
+    let rows = sql!("UPDATE messages SET files = $2, changed_at = $3 WHERE id = $1 AND deleted_at IS NULL")
+        .bind(id)
+        .bind(Value::Json(as_json(files)))
+        .bind(now)
+        .execute(tx)
+        .await?;
     Ok(rows == 1)
 }
 
@@ -287,7 +314,7 @@ pub async fn shown_to(tx: &mut Tx, question: QuestionId, identity: &str) -> Resu
 /// When the database refuses.
 pub async fn delete(tx: &mut Tx, id: MessageId, now: Timestamp) -> Result<bool> {
     let rows = sql!(
-        "UPDATE messages SET text = '', card = NULL, deleted_at = $2, changed_at = $2, revision = revision + 1
+        "UPDATE messages SET text = '', card = NULL, files = NULL, deleted_at = $2, changed_at = $2, revision = revision + 1
          WHERE id = $1 AND deleted_at IS NULL"
     )
     .bind(id)

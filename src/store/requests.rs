@@ -285,6 +285,36 @@ pub async fn of_person(tx: &mut Tx, person: &str, team: Option<&str>, limit: i64
     all(&rows)
 }
 
+/// The request that a tracker keeps under this name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_ticket(tx: &mut Tx, ticket: &str) -> Result<Option<RequestId>> {
+    let row =
+        sql!("SELECT id FROM requests WHERE tracker = $1 ORDER BY opened_at LIMIT 1").bind(ticket).optional(tx).await?;
+    row.map(|row| Ok(RequestId::from_uuid(row.get("id")?))).transpose()
+}
+
+/// Requests of a platform that a tracker keeps and that are not over, or changed after `since`; at most `limit`, those that
+/// changed last first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tracked(tx: &mut Tx, platform: &str, since: Timestamp, limit: i64) -> Result<Vec<RequestId>> {
+    let rows = sql!(
+        "SELECT id FROM requests
+         WHERE platform = $1 AND tracker IS NOT NULL AND NOT private
+             AND (state IN ('open', 'assigned', 'waiting') OR changed_at > $2)
+         ORDER BY changed_at DESC, id LIMIT $3"
+    )
+    .bind(platform)
+    .bind(since)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    rows.iter().map(|row| Ok(RequestId::from_uuid(row.get("id")?))).collect()
+}
+
 /// What is not over yet on a platform, most urgent and oldest first; at most `limit`.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The web server: the console, the pages it cites, and how the program is.
 
 mod console;
+mod hooks;
 mod pages;
 mod runs;
 mod state;
@@ -36,6 +37,7 @@ pub fn router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
             .merge(pages::routes())
             .layer(middleware::from_fn_with_state(Arc::clone(&core), only_from_here));
     }
+    router = router.merge(hooks::routes());
     for webhook in webhooks {
         router = router.merge(webhook_route(webhook));
     }
@@ -59,9 +61,9 @@ pub async fn serve(listener: tokio::net::TcpListener, router: Router, stop: Canc
     }
 }
 
-/// Only the adapters' addresses and the checks, for a listener of their own.
+/// Only what others call, and the checks, for a listener of its own.
 pub fn webhook_router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
-    let mut router = Router::new().merge(state::routes()).merge(runs::routes());
+    let mut router = Router::new().merge(state::routes()).merge(runs::routes()).merge(hooks::routes());
     for webhook in webhooks {
         router = router.merge(webhook_route(webhook));
     }

@@ -10,7 +10,12 @@ use serde_json::{Value, json};
 use stationmaster::{
     chat::{Card, Command, Form, WayBack},
     domain::request::{Approval, RequestKind, State as Standing},
-    ops::{Failure, act::Response, command},
+    ops::{
+        Failure,
+        act::Response,
+        command,
+        requests::fulfil::{Unheard, report},
+    },
     outside::{Headers, signature::Key},
     store::{self, messages::Message, requests::Request},
 };
@@ -169,13 +174,14 @@ async fn what_is_declined_or_forgotten_ends_with_a_reason() {
 
 type Heard = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
 
+async fn take(State(heard): State<Heard>, headers: HeaderMap, body: String) -> axum::Json<Value> {
+    heard.lock().unwrap().push((headers, serde_json::from_str(&body).unwrap()));
+    axum::Json(json!({ "status": "running" }))
+}
+
 /// A service that takes events and says later what became of them.
 async fn outside() -> (String, Heard) {
     let heard = Heard::default();
-    async fn take(State(heard): State<Heard>, headers: HeaderMap, body: String) -> axum::Json<Value> {
-        heard.lock().unwrap().push((headers, serde_json::from_str(&body).unwrap()));
-        axum::Json(json!({ "status": "running" }))
-    }
     let router = Router::new().route("/events", post(take)).with_state(Arc::clone(&heard));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -215,7 +221,6 @@ async fn another_system_does_it_and_reports_back() {
     assert_eq!(event["id"], started.id.to_string());
     assert!(headers.contains_key("webhook-signature") && headers.contains_key("idempotency-key"));
 
-    use stationmaster::ops::requests::fulfil::{Unheard, report};
     let run = started.id.to_string();
     let (mut forged, body) = signed(&world, &run, "succeeded", "m0");
     forged.insert("webhook-signature".to_owned(), "v1,AAAA".to_owned());

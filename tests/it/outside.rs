@@ -33,26 +33,26 @@ use crate::support::START;
 
 /// A request as the server saw it.
 #[derive(Debug, Clone)]
-struct Seen {
-    method: String,
-    path: String,
+pub struct Seen {
+    pub method: String,
+    pub path: String,
     /// As it stood in the address, percent-encoded.
     query: String,
     headers: BTreeMap<String, String>,
-    body: String,
+    pub body: String,
 }
 
 impl Seen {
-    fn is(&self, method: &str, path: &str) -> bool {
+    pub fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path == path
     }
 
-    fn json(&self) -> Json {
+    pub fn json(&self) -> Json {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
-enum Reply {
+pub enum Reply {
     Json(u16, Json),
     With(u16, Vec<(&'static str, String)>, String),
     /// Says nothing for longer than anybody waits.
@@ -64,14 +64,14 @@ enum Reply {
 type Script = Box<dyn Fn(&Seen, &[Seen]) -> Reply + Send + Sync>;
 
 /// A server that answers by a script, which sees the request and those before it.
-struct Fake {
-    address: String,
+pub struct Fake {
+    pub address: String,
     seen: Mutex<Vec<Seen>>,
     script: Script,
 }
 
 impl Fake {
-    async fn start(script: impl Fn(&Seen, &[Seen]) -> Reply + Send + Sync + 'static) -> Arc<Self> {
+    pub async fn start(script: impl Fn(&Seen, &[Seen]) -> Reply + Send + Sync + 'static) -> Arc<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let fake = Arc::new(Self { address, seen: Mutex::default(), script: Box::new(script) });
@@ -80,11 +80,11 @@ impl Fake {
         fake
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    fn count(&self, method: &str, path: &str) -> usize {
+    pub fn count(&self, method: &str, path: &str) -> usize {
         self.seen().iter().filter(|seen| seen.is(method, path)).count()
     }
 }

@@ -15,10 +15,10 @@ use stationmaster::{
 
 use crate::support::{Files, World, button, on_both};
 
-const ASKED: &str = "@stationmaster our nightly export dies with signal 9 on the loading dock, what now?";
+pub const ASKED: &str = "@stationmaster our nightly export dies with signal 9 on the loading dock, what now?";
 
 /// A request of Dev's that began in a channel; returns it with the message it began with.
-async fn opened(world: &World, text: &str) -> (Request, Message) {
+pub async fn opened(world: &World, text: &str) -> (Request, Message) {
     let asked = world.say("dev", "everything", text).await;
     let reply = world.reply_to(asked).await;
     world.fill("dev", &reply, "Get a person", &[("priority", "high")]).await.unwrap();
@@ -27,13 +27,13 @@ async fn opened(world: &World, text: &str) -> (Request, Message) {
     (request, reply)
 }
 
-async fn now(world: &World, request: &Request) -> Request {
+pub async fn now(world: &World, request: &Request) -> Request {
     let mut tx = world.core.db.read().await.unwrap();
     store::requests::by_id(&mut tx, request.id).await.unwrap().unwrap()
 }
 
 /// The card of a request on one side.
-async fn card(world: &World, request: &Request, role: ThreadRole) -> Message {
+pub async fn card(world: &World, request: &Request, role: ThreadRole) -> Message {
     let mut tx = world.core.db.read().await.unwrap();
     let threads = store::requests::threads(&mut tx, request.id).await.unwrap();
     let thread = threads.into_iter().find(|thread| thread.role == role).unwrap();
@@ -41,7 +41,7 @@ async fn card(world: &World, request: &Request, role: ThreadRole) -> Message {
 }
 
 /// Everything in the thread of one side, oldest first.
-async fn said(world: &World, request: &Request, role: ThreadRole) -> Vec<Message> {
+pub async fn said(world: &World, request: &Request, role: ThreadRole) -> Vec<Message> {
     let mut tx = world.core.db.read().await.unwrap();
     let threads = store::requests::threads(&mut tx, request.id).await.unwrap();
     let thread = threads.into_iter().find(|thread| thread.role == role).unwrap();
@@ -50,12 +50,12 @@ async fn said(world: &World, request: &Request, role: ThreadRole) -> Vec<Message
     store::messages::thread(&mut tx, &place.chat, &place.channel, root.thread_root(), None).await.unwrap()
 }
 
-async fn last(world: &World, request: &Request, role: ThreadRole) -> Message {
+pub async fn last(world: &World, request: &Request, role: ThreadRole) -> Message {
     said(world, request, role).await.pop().unwrap()
 }
 
 /// Writes into the thread of one side.
-async fn write(world: &World, person: &str, request: &Request, role: ThreadRole, text: &str) -> Message {
+pub async fn write(world: &World, person: &str, request: &Request, role: ThreadRole, text: &str) -> Message {
     let root = said(world, request, role).await.remove(0);
     let key = world.key();
     let thread = Some(root.thread_root().to_owned());

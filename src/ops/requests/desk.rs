@@ -241,7 +241,17 @@ pub(super) async fn move_triage(
     let card = show::triage(core, tx, request).await?;
     let card = deliver::say_at(core, tx, place, false, None, None, &card).await?;
     let thread = Thread { request: request.id, message: card, role: ThreadRole::Triage, card: Some(card) };
-    Ok(store::requests::add_thread(tx, &thread).await?)
+    store::requests::add_thread(tx, &thread).await?;
+    files_of_opening(core, tx, request).await
+}
+
+/// The files of the first message go under the triage card, unless they can be seen there.
+pub(super) async fn files_of_opening(core: &Core, tx: &mut Tx, request: &Request) -> Result<(), Failure> {
+    let Some((_, root)) = super::root(tx, request.id, ThreadRole::Triage).await? else { return Ok(()) };
+    let Some(first) = store::messages::by_id(tx, request.message).await? else { return Ok(()) };
+    let here = (&first.place.chat, &first.place.channel) == (&root.place.chat, &root.place.channel)
+        && first.thread_root() == root.thread_root();
+    if here { Ok(()) } else { super::files::bring(core, tx, request, &first, &root).await }
 }
 
 /// The message that began the thread `message` stands in.

@@ -3,6 +3,7 @@
 mod approvals;
 pub mod clock;
 mod desk;
+pub mod files;
 pub mod fulfil;
 pub(super) mod incidents;
 pub(super) mod list;
@@ -12,6 +13,7 @@ pub(super) mod order;
 mod show;
 mod similar;
 pub mod sync;
+pub mod tracker;
 
 use serde_json::{Value as Json, json};
 
@@ -110,7 +112,8 @@ async fn note(
         detail: entry.detail.clone(),
         internal: entry.internal,
     };
-    store::requests::record(tx, &event).await
+    store::requests::record(tx, &event).await?;
+    tracker::follow(core, tx, &event).await
 }
 
 /// Keeps a changed request: one guarded update, one entry of the timeline, one of the audit log, and its cards drawn anew.

@@ -1,6 +1,6 @@
 //! What people do to a request: each move is checked now, guarded, written down, and told to those it concerns.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{
     Core, Entry, Failure, Response, UserError, approvals, desk, held, incidents, keep, name_of, note, redraw, root,
@@ -275,7 +275,7 @@ impl Desk<'_> {
     }
 
     async fn resolve(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
-        let state = moved(&request, Move::Resolve)?;
+        moved(&request, Move::Resolve)?;
         if self.is_bare() {
             return Ok(Response::form(show::resolve_form(self.action.id)));
         }
@@ -283,29 +283,9 @@ impl Desk<'_> {
             return Err(UserError::new("A root cause is needed.", "Choose one from the list.").into());
         };
         let words = self.words("text")?;
-        let now = self.core.clock.now();
         let assignee = request.assignee.clone().or_else(|| Some(self.person.id.clone()));
-        let after = Request {
-            state,
-            assignee,
-            cause: Some(cause),
-            resolution: Some(words.clone()),
-            waiting_since: None,
-            resolved_at: Some(now),
-            outcome: None,
-            ..request
-        };
-        store::requests::teach(tx, &after, now).await?;
-        let entry = Entry::of("resolved").text(words.as_str()).detail(json!({ "cause": cause.id() }));
-        let after = keep(self.core, tx, after, Some(self.person), entry).await?;
-        ask_whether_solved(self.core, tx, &after, &self.person.name, &words).await?;
-        let said = format!("**{}** resolved this ({}).", escape(&self.person.name), cause.label().to_lowercase());
-        if !one_thread(tx, after.id).await? {
-            tell(self.core, tx, after.id, ThreadRole::Triage, &show::told(&after, &said)).await?;
-        }
-        let card =
-            show::told(&after, &format!("resolved by **{}**:\n\n{}", escape(&self.person.name), show::quoted(&words)));
-        tell_followers(self.core, tx, after.id, &card).await?;
+        let end = End { cause, words, by: Some(self.person), solver: &self.person.name, detail: json!({}) };
+        resolved(self.core, tx, Request { assignee, ..request }, end).await?;
         Ok(Response::notice("Resolved; the requester is asked whether it is solved."))
     }
 
@@ -483,6 +463,45 @@ pub(super) async fn one_thread(tx: &mut Tx, request: RequestId) -> Result<bool, 
     Ok(place(ThreadRole::Requester).is_some() && place(ThreadRole::Requester) == place(ThreadRole::Triage))
 }
 
+/// How a request ends.
+pub(super) struct End<'a> {
+    pub(super) cause: RootCause,
+    /// What the requester needs to know.
+    pub(super) words: String,
+    pub(super) by: Option<&'a Person>,
+    /// Whoever or whatever resolved it, in words.
+    pub(super) solver: &'a str,
+    /// An object: what the timeline keeps besides the cause.
+    pub(super) detail: Json,
+}
+
+/// Resolves a request, asks the requester whether it is solved, and tells everybody else.
+pub(super) async fn resolved(core: &Core, tx: &mut Tx, request: Request, end: End<'_>) -> Result<Request, Failure> {
+    let End { cause, words, by, solver, mut detail } = end;
+    let state = moved(&request, Move::Resolve)?;
+    let now = core.clock.now();
+    let after = Request {
+        state,
+        cause: Some(cause),
+        resolution: Some(words.clone()),
+        waiting_since: None,
+        resolved_at: Some(now),
+        outcome: None,
+        ..request
+    };
+    store::requests::teach(tx, &after, now).await?;
+    detail["cause"] = json!(cause.id());
+    let after = keep(core, tx, after, by, Entry::of("resolved").text(words.as_str()).detail(detail)).await?;
+    ask_whether_solved(core, tx, &after, solver, &words).await?;
+    let said = format!("**{}** resolved this ({}).", escape(solver), cause.label().to_lowercase());
+    if !one_thread(tx, after.id).await? {
+        tell(core, tx, after.id, ThreadRole::Triage, &show::told(&after, &said)).await?;
+    }
+    let card = show::told(&after, &format!("resolved by **{}**:\n\n{}", escape(solver), show::quoted(&words)));
+    tell_followers(core, tx, after.id, &card).await?;
+    Ok(after)
+}
+
 /// Opens a request again that was over.
 pub(super) async fn reopened(
     core: &Core,
@@ -490,6 +509,17 @@ pub(super) async fn reopened(
     request: Request,
     by: Option<&Person>,
     words: &str,
+) -> Result<Request, Failure> {
+    reopened_with(core, tx, request, by, Entry::of("reopened").text(words)).await
+}
+
+/// As [`reopened`], with the entry of the timeline.
+pub(super) async fn reopened_with(
+    core: &Core,
+    tx: &mut Tx,
+    request: Request,
+    by: Option<&Person>,
+    entry: Entry,
 ) -> Result<Request, Failure> {
     let state = moved(&request, Move::Reopen)?;
     let after = Request {
@@ -500,7 +530,7 @@ pub(super) async fn reopened(
         closed_at: None,
         ..request
     };
-    keep(core, tx, after, by, Entry::of("reopened").text(words)).await
+    keep(core, tx, after, by, entry).await
 }
 
 /// Asks the requester whether the resolution helped.

@@ -588,7 +588,8 @@ async fn show_to_route(
         (id, id)
     };
     let thread = Thread { request: request.id, message: root, role: ThreadRole::Triage, card: Some(card) };
-    Ok(store::requests::add_thread(tx, &thread).await?)
+    store::requests::add_thread(tx, &thread).await?;
+    desk::files_of_opening(core, tx, request).await
 }
 
 /// Gives the request to whoever the route's assignment names, and keeps when the clock has to look at it.

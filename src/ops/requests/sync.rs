@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Core, Entry, Failure, desk, keep, moves, note, root, show, tell};
+use super::{Core, Entry, Failure, desk, files, keep, moves, note, root, show, tell};
 use crate::{
     chat::Card,
     domain::{
@@ -186,16 +186,19 @@ async fn carry(
             }
         }
     }
-    Ok(())
+    if internal {
+        Ok(files::forget(core, tx, message).await?)
+    } else {
+        files::bring(core, tx, request, message, &other).await
+    }
 }
 
 /// The copy of a message in the conversation that `root` began.
 async fn copy_in(tx: &mut Tx, source: MessageId, root: &Message) -> Result<Option<Message>, store::Error> {
     for copy in store::requests::copies(tx, source).await? {
         if let Some(copy) = store::messages::by_id(tx, copy).await?
-            && copy.place.chat == root.place.chat
-            && copy.place.channel == root.place.channel
-            && copy.place.thread.as_deref() == Some(root.thread_root())
+            && !files::is_file(&copy)
+            && files::stands_under(&copy, root)
         {
             return Ok(Some(copy));
         }
@@ -213,11 +216,11 @@ fn taken_back(name: &str) -> Card {
 /// When the store refuses.
 pub(in crate::ops) async fn forget(core: &Core, tx: &mut Tx, message: &Message) -> anyhow::Result<()> {
     for copy in store::requests::copies(tx, message.id).await? {
-        if let Some(copy) = store::messages::by_id(tx, copy).await? {
+        if let Some(copy) = store::messages::by_id(tx, copy).await?.filter(|copy| !files::is_file(copy)) {
             deliver::replace(core, tx, &copy, &taken_back(&message.author_name)).await?;
         }
     }
-    Ok(())
+    files::forget(core, tx, message).await
 }
 
 #[cfg(test)]

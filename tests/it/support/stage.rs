@@ -4,6 +4,7 @@ mod hands;
 mod rows;
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{Arc, Mutex},
     time::Duration,
@@ -11,9 +12,15 @@ use std::{
 
 use serde_json::{Value, json};
 use stationmaster::{
+    chat::{Author, Press},
     console,
-    ops::act::Response,
-    store::{self, Sql, messages::Message},
+    domain::ids::ActionId,
+    ops::act::{self, Response},
+    store::{
+        self, Sql,
+        messages::Message,
+        requests::{Request, ThreadRole},
+    },
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -138,7 +145,12 @@ pub fn discord_section(discord: &FakeDiscord) -> String {
 }
 
 impl Stage {
-    pub async fn open(kind: ChatKind, mut files: Files, store_url: &str) -> Self {
+    pub async fn open(kind: ChatKind, files: Files, store_url: &str) -> Self {
+        Self::open_with(kind, files, store_url, "").await
+    }
+
+    /// As [`Self::open`], with sections of the server's configuration besides the chat system's.
+    pub async fn open_with(kind: ChatKind, mut files: Files, store_url: &str, more: &str) -> Self {
         let system = match kind {
             ChatKind::Console => System::Console,
             ChatKind::Slack => {
@@ -152,6 +164,7 @@ impl Stage {
                 System::Discord(discord)
             }
         };
+        files.more.push_str(more);
         let world = World::open(files, store_url).await;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         world.adapters.listen(&world.core, &tasks, &stop);
@@ -256,7 +269,29 @@ impl Stage {
         self.write(person, channel, Some(card.thread_root().to_owned()), text).await
     }
 
+    /// A message with files, each a name and what is in it. The console has none.
+    pub async fn say_with(&self, person: &str, channel: &str, text: &str, files: &[(&str, &str)]) -> Said {
+        self.write_with(person, self.channel_id(channel), None, text, files).await
+    }
+
+    /// A reply with files under the message of a request's thread.
+    pub async fn reply_with(&self, person: &str, root: &Message, text: &str, files: &[(&str, &str)]) -> Said {
+        let thread = Some(root.thread_root().to_owned());
+        self.write_with(person, root.place.channel.clone(), thread, text, files).await
+    }
+
     async fn write(&self, person: &str, channel: String, thread: Option<String>, text: &str) -> Said {
+        self.write_with(person, channel, thread, text, &[]).await
+    }
+
+    async fn write_with(
+        &self,
+        person: &str,
+        channel: String,
+        thread: Option<String>,
+        text: &str,
+        files: &[(&str, &str)],
+    ) -> Said {
         self.world.clock.advance(Duration::from_secs(1));
         let author = self.id_of(person);
         let external_id = match &self.system {
@@ -268,6 +303,7 @@ impl Stage {
             System::Slack(slack) => {
                 let text = text.replace("@stationmaster", &format!("<@{}>", FakeSlack::BOT_USER));
                 match &thread {
+                    _ if !files.is_empty() => slack.say_with(&author, &channel, thread.as_deref(), &text, files).await,
                     Some(thread) => slack.reply(&author, &channel, thread, &text).await,
                     None if channel.starts_with('D') => slack.direct(&author, &text).await,
                     None => slack.say(&author, &channel, &text).await,
@@ -277,6 +313,10 @@ impl Stage {
                 let text = text.replace("@stationmaster", &format!("<@{}>", FakeDiscord::BOT_USER));
                 let user = number(&author);
                 let id = match &thread {
+                    _ if !files.is_empty() => {
+                        let root = thread.as_deref().map(number);
+                        discord.say_with(user, number(&channel), root, &text, files).await
+                    }
                     Some(root) => discord.reply(user, number(&channel), number(root), &text).await,
                     None if channel == "direct" => discord.direct(user, &text).await,
                     None => discord.say(user, number(&channel), &text).await,
@@ -357,6 +397,39 @@ impl Stage {
         };
         self.settle().await;
         shown
+    }
+
+    /// Opens a request from the bot's newest message in the channel, with the form as it is filled in.
+    pub async fn open_request(&self, person: &str, said: &Said) -> Request {
+        let message = self.last_from_bot(said).await;
+        let action = button(&message, "Get a person").expect("the answer has the button");
+        let form = self.press_straight(person, action, BTreeMap::new()).await.form.expect("a form is opened");
+        let fields = form.fields.iter().filter_map(|field| Some((field.id.clone(), field.value.clone()?)));
+        self.press_straight(person, form.action, fields.collect()).await;
+        self.settle().await;
+        let asked = self.stored(said).await;
+        let mut tx = self.world.core.db.read().await.expect("the store answers");
+        store::requests::of_message(&mut tx, asked.id).await.expect("the store answers").remove(0)
+    }
+
+    /// A press past the chat system's own buttons and forms.
+    async fn press_straight(&self, person: &str, action: ActionId, values: BTreeMap<String, String>) -> Response {
+        let press = Press {
+            delivery_key: format!("straight {}", self.world.key()),
+            chat: self.kind.name().to_owned(),
+            actor: Author::known(self.id_of(person), person),
+            action,
+            values,
+        };
+        act::press(&self.world.core, &press).await.expect("the press is taken")
+    }
+
+    /// The message that began one of a request's conversations.
+    pub async fn root_of(&self, request: &Request, role: ThreadRole) -> Message {
+        let mut tx = self.world.core.db.read().await.expect("the store answers");
+        let threads = store::requests::threads(&mut tx, request.id).await.expect("the store answers");
+        let thread = threads.into_iter().find(|thread| thread.role == role).expect("the conversation is there");
+        store::messages::by_id(&mut tx, thread.message).await.expect("the store answers").expect("a message")
     }
 
     /// The newest message of the bot in a channel.

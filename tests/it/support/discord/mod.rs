@@ -100,6 +100,8 @@ struct State {
     roles: BTreeMap<u64, Value>,
     channels: BTreeMap<u64, Value>,
     posts: BTreeMap<u64, Post>,
+    /// What is in each attachment, by the path of its address.
+    attachments: HashMap<String, Vec<u8>>,
     reactions: BTreeMap<u64, Vec<(String, u64)>>,
     denied: HashMap<u64, u64>,
     closed_to_bot: HashSet<u64>,
@@ -200,7 +202,7 @@ struct Upload {
     part: String,
     name: String,
     kind: String,
-    size: usize,
+    bytes: Vec<u8>,
 }
 
 /// An error answer of Discord's own kind.
@@ -321,6 +323,31 @@ impl FakeDiscord {
     pub async fn reply(&self, user: u64, channel: u64, to_message: u64, text: &str) -> u64 {
         let payload = json!({"content": text});
         self.lock().write(Draft { channel, author: user, payload, reply_to: Some(to_message), ..Draft::default() })
+    }
+
+    /// The user writes with files, each a name and what is in it; in reply to a message, if one is given.
+    pub async fn say_with(
+        &self,
+        user: u64,
+        channel: u64,
+        reply_to: Option<u64>,
+        text: &str,
+        files: &[(&str, &str)],
+    ) -> u64 {
+        let files = files.iter().enumerate().map(|(at, (name, content))| Upload {
+            part: format!("files[{at}]"),
+            name: (*name).to_owned(),
+            kind: "text/plain".to_owned(),
+            bytes: content.as_bytes().to_vec(),
+        });
+        let (payload, files) = (json!({"content": text}), files.collect());
+        self.lock().write(Draft { channel, author: user, payload, files, reply_to, ..Draft::default() })
+    }
+
+    /// What is in an attachment, by its address.
+    pub fn attached(&self, url: &str) -> Option<String> {
+        let path = url.strip_prefix(&self.api_url())?.to_owned();
+        self.lock().attachments.get(&path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// The user writes to the bot in their direct-message channel.

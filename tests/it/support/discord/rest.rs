@@ -12,6 +12,9 @@ pub(super) async fn serve_rest(
     let header_text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     let (method, url) = (parts.method.to_string(), parts.uri.to_string());
     let content_type = header_text(header::CONTENT_TYPE);
+    if let Some(bytes) = fake.lock().attachments.get(parts.uri.path()) {
+        return Response::new(Body::from(bytes.clone()));
+    }
     let authorized = header_text(header::AUTHORIZATION) == format!("Bot {}", FakeDiscord::TOKEN);
     let bytes = to_bytes(body, 64 << 20).await.unwrap_or_default();
     let raw = String::from_utf8_lossy(&bytes).into_owned();
@@ -104,8 +107,8 @@ pub(super) async fn read_payload(
             } else {
                 let name = field.file_name().unwrap_or("file").to_owned();
                 let kind = field.content_type().unwrap_or("application/octet-stream").to_owned();
-                let size = field.bytes().await.map_or(0, |bytes| bytes.len());
-                files.push(Upload { part, name, kind, size });
+                let bytes = field.bytes().await.map_or(Vec::new(), |bytes| bytes.to_vec());
+                files.push(Upload { part, name, kind, bytes });
             }
         }
     } else if !raw.is_empty() && !content_type.starts_with("application/json") {

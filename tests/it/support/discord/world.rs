@@ -12,6 +12,7 @@ impl State {
             roles: BTreeMap::new(),
             channels: BTreeMap::new(),
             posts: BTreeMap::new(),
+            attachments: HashMap::new(),
             reactions: BTreeMap::new(),
             denied: HashMap::new(),
             closed_to_bot: HashSet::new(),
@@ -297,8 +298,10 @@ impl State {
             let given = list(&payload["attachments"]).iter().find(|a| a["id"].to_string().trim_matches('"') == number);
             let id = self.next_id();
             let channel = message["channel_id"].as_str().unwrap_or("");
-            let url = format!("https://cdn.discordapp.com/attachments/{channel}/{id}/{}", file.name);
-            let mut attachment = json!({"id": text_id(id), "filename": file.name, "size": file.size, "url": url,
+            let path = format!("/attachments/{channel}/{id}/{}", file.name);
+            let url = format!("http://127.0.0.1:{}{path}", self.port);
+            self.attachments.insert(path, file.bytes.clone());
+            let mut attachment = json!({"id": text_id(id), "filename": file.name, "size": file.bytes.len(), "url": url,
                 "proxy_url": url, "content_type": file.kind});
             if let Some(description) = given.and_then(|given| given["description"].as_str()) {
                 attachment["description"] = json!(description);

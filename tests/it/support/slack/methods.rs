@@ -225,13 +225,34 @@ impl State {
                 let (name, length) = (need(a, "filename")?, need(a, "length")?);
                 let size: usize = length.parse().ok().filter(|size| *size > 0).ok_or("invalid_arguments")?;
                 let id = format!("F0{:08X}", self.next());
-                self.files.push(json!({"id": id, "name": name, "title": name, "size": size, "state": "awaited",
-                    "user": FakeSlack::BOT_USER, "mimetype": "text/plain", "mode": "hosted",
-                    "url_private": format!("https://files.fake.slack.com/{id}"),
-                    "permalink": format!("https://fake.slack.com/files/{id}")}));
+                let mut file = self.file_object(&id, &name, size, FakeSlack::BOT_USER);
+                file["state"] = json!("awaited");
+                self.files.push(file);
                 Ok(json!({"upload_url": format!("http://127.0.0.1:{}/upload/{id}", self.port), "file_id": id}))
             }
             "files.completeUploadExternal" => self.complete_upload(a),
+            "files.info" => {
+                let id = need(a, "file")?;
+                let file = self.files.iter().find(|file| file["id"] == id.as_str()).ok_or("file_not_found")?;
+                Ok(json!({"file": without_content(file), "comments": [], "response_metadata": {"next_cursor": ""}}))
+            }
+            "files.delete" => {
+                let id = need(a, "file")?;
+                let at = self.files.iter().position(|file| file["id"] == id.as_str()).ok_or("file_not_found")?;
+                if self.files[at]["user"] != FakeSlack::BOT_USER {
+                    Err("cant_delete_file")?;
+                }
+                self.files.remove(at);
+                for messages in self.messages.values_mut() {
+                    for message in messages.iter_mut().filter(|message| message["files"].is_array()) {
+                        let files = message["files"].as_array_mut().expect("just seen");
+                        files.iter_mut().filter(|file| file["id"] == id.as_str()).for_each(|file| {
+                            *file = json!({"id": id, "mode": "tombstone"});
+                        });
+                    }
+                }
+                Ok(json!({}))
+            }
             "reactions.add" | "reactions.remove" => {
                 let channel = self.entered(&need(a, "channel")?)?;
                 let (ts, name) = (need(a, "timestamp")?, need(a, "name")?);
@@ -596,6 +617,23 @@ impl State {
         Reply::new(200, "text/plain", format!("OK - {size}"))
     }
 
+    /// What is in a file; whoever may not read it is sent to where people log in.
+    pub(super) fn download(&self, path: &str, headers: &HeaderMap) -> Reply {
+        let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let id = path.split('/').next().unwrap_or_default();
+        let allowed = bearer == format!("Bearer {}", FakeSlack::BOT_TOKEN)
+            && self.settings.scopes.iter().any(|scope| scope == "files:read");
+        if !allowed {
+            let mut reply = Reply::new(302, "text/html", "");
+            reply.headers.push(("location", "https://fake.slack.com/?redir=files".into()));
+            return reply;
+        }
+        match self.files.iter().find(|file| file["id"] == id && file["state"] == "complete") {
+            Some(file) => Reply::new(200, "text/plain", file["content"].as_str().unwrap_or_default()),
+            None => Reply::new(404, "text/html", "no such file"),
+        }
+    }
+
     fn complete_upload(&mut self, a: &Args) -> Answer {
         let wanted =
             a.get("files").and_then(Value::as_array).filter(|list| !list.is_empty()).ok_or_else(|| missing("files"))?;
@@ -615,15 +653,7 @@ impl State {
                 self.files[*at]["title"] = file["title"].clone();
             }
         }
-        let shown: Vec<Value> = places
-            .iter()
-            .map(|at| {
-                let mut file = self.files[*at].clone();
-                let fields = file.as_object_mut().expect("a file is an object");
-                fields.retain(|key, _| key != "content" && key != "state");
-                file
-            })
-            .collect();
+        let shown: Vec<Value> = places.iter().map(|at| without_content(&self.files[*at])).collect();
         for channel in shares {
             let mut message = self.new_bot_message(&channel, a, Args::new())?;
             message["text"] = json!(opt(a, "initial_comment").unwrap_or_default());
@@ -634,6 +664,13 @@ impl State {
         }
         Ok(json!({"files": shown}))
     }
+}
+
+/// A file as the API shows it.
+fn without_content(file: &Value) -> Value {
+    let mut file = file.clone();
+    file.as_object_mut().expect("a file is an object").retain(|key, _| key != "content" && key != "state");
+    file
 }
 
 /// The scopes of which one is needed.
@@ -660,7 +697,8 @@ pub(super) fn scopes_for(method: &str, a: &Args) -> Vec<&'static str> {
         "team.info" => vec!["team:read"],
         "assistant.threads.setStatus" => vec!["chat:write", "assistant:write"],
         "assistant.threads.setTitle" | "assistant.threads.setSuggestedPrompts" => vec!["assistant:write"],
-        "files.getUploadURLExternal" | "files.completeUploadExternal" => vec!["files:write"],
+        "files.getUploadURLExternal" | "files.completeUploadExternal" | "files.delete" => vec!["files:write"],
+        "files.info" => vec!["files:read"],
         "reactions.add" | "reactions.remove" => vec!["reactions:write"],
         "chat.getPermalink" => Vec::new(),
         _ if method.starts_with("chat.") => vec!["chat:write"],

@@ -45,6 +45,7 @@ const SCOPES: &[&str] = &[
     "channels:read",
     "chat:write",
     "commands",
+    "files:read",
     "files:write",
     "groups:history",
     "groups:read",
@@ -352,7 +353,30 @@ impl FakeSlack {
     }
 
     async fn speak(&self, user: &str, channel: &str, thread: Option<&str>, text: &str) -> String {
-        let (ts, events) = self.state().person_posts(user, channel, thread, text);
+        self.speak_with(user, channel, thread, text, &[]).await
+    }
+
+    /// Someone posts a message with files, each a name and what is in it; returns its `ts`.
+    pub async fn say_with(
+        &self,
+        user: &str,
+        channel: &str,
+        thread: Option<&str>,
+        text: &str,
+        files: &[(&str, &str)],
+    ) -> String {
+        self.speak_with(user, channel, thread, text, files).await
+    }
+
+    async fn speak_with(
+        &self,
+        user: &str,
+        channel: &str,
+        thread: Option<&str>,
+        text: &str,
+        files: &[(&str, &str)],
+    ) -> String {
+        let (ts, events) = self.state().person_posts(user, channel, thread, text, files);
         self.emit(events).await;
         ts
     }

@@ -44,6 +44,7 @@ pub(super) async fn serve(Shared(fake): Shared<FakeSlack>, request: Request) -> 
     let (method, id) = match path.trim_start_matches('/').split_once('/') {
         Some(("api", method)) => (method, ""),
         Some(("upload", id)) => ("upload", id),
+        Some(("files", id)) => ("download", id),
         Some(("response", id)) => ("response_url", id),
         _ => ("", ""),
     };
@@ -58,6 +59,7 @@ pub(super) async fn serve(Shared(fake): Shared<FakeSlack>, request: Request) -> 
     let reply = match &fault {
         None | Some(Fault::LostReply) => match method {
             "upload" => fake.state().upload(id, content_type, &body),
+            "download" => fake.state().download(id, &parts.headers),
             "response_url" => fake.state().post_to_hook(id, args),
             "" => Reply::new(404, "text/plain", "no such page"),
             _ => fake.state().api(method, &parts.method, &parts.headers, content_type, args),
@@ -104,6 +106,7 @@ pub(super) fn takes_no_json(method: &str) -> bool {
         "conversations.members",
         "conversations.replies",
         "files.getUploadURLExternal",
+        "files.info",
         "team.info",
     ];
     reads.contains(&method) || method.starts_with("users.") || method.starts_with("usergroups.")

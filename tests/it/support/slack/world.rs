@@ -138,6 +138,7 @@ impl State {
         channel: &str,
         thread: Option<&str>,
         text: &str,
+        files: &[(&str, &str)],
     ) -> (String, Vec<Value>) {
         let members = &self.channels.get(channel).unwrap_or_else(|| panic!("no channel {channel}")).members;
         assert!(members.iter().any(|member| member == user), "{user} is not in {channel}");
@@ -148,6 +149,12 @@ impl State {
             let root = self.find(channel, thread).unwrap_or_else(|| panic!("no thread {thread} in {channel}"));
             message["thread_ts"] = json!(thread);
             message["parent_user_id"] = self.messages[channel][root]["user"].clone();
+        }
+        if !files.is_empty() {
+            let files: Vec<Value> = files.iter().map(|(name, content)| self.keep_file(user, name, content)).collect();
+            message["subtype"] = json!("file_share");
+            message["upload"] = json!(false);
+            message["files"] = json!(files);
         }
         self.messages.entry(channel.into()).or_default().push(message.clone());
         let mut events = Vec::new();
@@ -164,6 +171,25 @@ impl State {
             }
         }
         (ts, events)
+    }
+
+    /// A person's file, as messages show it.
+    fn keep_file(&mut self, user: &str, name: &str, content: &str) -> Value {
+        let id = format!("F0{:08X}", self.next());
+        let mut file = self.file_object(&id, name, content.len(), user);
+        let shown = file.clone();
+        file["state"] = json!("complete");
+        file["content"] = json!(content);
+        self.files.push(file);
+        shown
+    }
+
+    pub(super) fn file_object(&self, id: &str, name: &str, size: usize, user: &str) -> Value {
+        let address = format!("http://127.0.0.1:{}/files/{id}/{name}", self.port);
+        json!({"id": id, "name": name, "title": name, "size": size, "user": user, "mimetype": "text/plain",
+            "filetype": "text", "mode": "hosted", "is_external": false, "created": 1, "timestamp": 1,
+            "url_private": address, "url_private_download": address,
+            "permalink": format!("https://fake.slack.com/files/{id}")})
     }
 
     /// Adds a finished message and, as an event of its own, tells the app.

@@ -119,6 +119,7 @@ impl Stage {
                     thread: said.thread.clone(),
                     author: stationmaster::chat::Author::known(&message.author, &message.author_name),
                     text: message.text,
+                    files: Vec::new(),
                 };
                 self.console_command(person, &said.channel, "request", Some(about)).await
             }
