@@ -9,7 +9,7 @@ use stationmaster::{
 use crate::support::{
     Files, TestStore, on_both,
     slack::Fault,
-    stage::{ChatKind, Stage},
+    stage::{ChatKind, Stage, discord_section, discord_server},
     validate,
 };
 
@@ -95,6 +95,40 @@ async fn files_travel_along_at_discord() {
     let stage = files_travel_along(ChatKind::Discord).await;
     let record = stage.discord().record();
     validate::record(&record, "validate-discord.py", Some("discord-openapi.json"));
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn files_travel_from_slack_to_discord_and_back() {
+    let discord = discord_server().await;
+    let files = Files::harbor();
+    let platform = std::fs::read_to_string(files.path("platforms/harbor/platform.yaml")).unwrap();
+    let only_at_discord = platform.replace("{ slack: C0ASK, discord: \"2001\" }", "{ discord: \"2001\" }");
+    files.write("platforms/harbor/platform.yaml", only_at_discord);
+    let store = TestStore::sqlite(files.folder.path());
+    let stage = Stage::open_with(ChatKind::Slack, files, &store.url, &discord_section(&discord)).await;
+    discord.connected().await;
+    let asked = stage.say_with("dev", "everything", ASKED, &[LOG]).await;
+    let request = stage.open_request("dev", &asked).await;
+    let posted = discord.bot_messages(2001);
+    let file = &posted.iter().find_map(|message| message["attachments"].as_array()?.first()).unwrap();
+    assert_eq!(file["filename"], "export.log");
+    assert_eq!(discord.attached(file["url"].as_str().unwrap()).as_deref(), Some("killed by signal 9"));
+
+    let root = stage.root_of(&request, ThreadRole::Triage).await;
+    assert_eq!(root.place.chat, "discord");
+    let root = root.external_id.parse().unwrap();
+    discord.say_with(3003, 2001, Some(root), "Set these limits:", &[("limits.yaml", "memory: 2Gi")]).await;
+    let mut own = Vec::new();
+    for _ in 0..500 {
+        stage.settle().await;
+        own = shown(&stage, &request, ThreadRole::Requester).await;
+        if !own.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(own, [("limits.yaml".to_owned(), "memory: 2Gi".to_owned())]);
     stage.finish().await;
 }
 

@@ -157,6 +157,23 @@ async fn what_is_private_is_never_put_into_the_tracker() {
     .await;
 }
 
+#[tokio::test]
+async fn a_tracker_that_refuses_is_told_of_once() {
+    let fake = Fake::start(|_, _| Reply::Json(410, json!({"message": "Issues are disabled for this repo"}))).await;
+    let files = tracked_by_github(Files::harbor(), &fake.address);
+    let store = TestStore::sqlite(files.folder.path());
+    let world = World::open(files, &store.url).await;
+    let (request, _) = opened(&world, ASKED).await;
+    for text in ["Looking.", "Still looking."] {
+        write(&world, "sam", &request, ThreadRole::Triage, text).await;
+    }
+    assert_eq!(heard(&world, &request, ThreadRole::Triage, "Issues are disabled for this repo").await, 1);
+    assert_eq!(heard(&world, &request, ThreadRole::Requester, "Still looking.").await, 1, "chat goes on without it");
+    let mut tx = world.core.db.read().await.unwrap();
+    let dead = store::jobs::in_state(&mut tx, "dead", 10).await.unwrap();
+    assert!(!dead.is_empty() && dead.iter().all(|job| job.kind == "track"), "{dead:?}");
+}
+
 /// The web server of an installation, to which trackers send their events.
 struct Door {
     address: String,

@@ -68,7 +68,9 @@ pub(super) fn triage_channel<'a>(platform: &'a Platform, route: &str, capability
 pub(super) fn triage_place(core: &Core, platform: &Platform, channel: &str, chat: &str) -> Option<Place> {
     let channel = platform.channels.iter().find(|entry| entry.name == channel)?;
     let others = core.chats.keys().copied().filter(|other| *other != chat);
-    std::iter::once(chat).chain(others).find_map(|chat| {
+    // A channel that has an id somewhere is there, not where every channel is by its name.
+    let (named, rest): (Vec<_>, Vec<_>) = others.partition(|other| channel.ids.contains_key(*other));
+    std::iter::once(chat).chain(named).chain(rest).find_map(|chat| {
         channel.id_in(chat).map(|id| Place { chat: chat.to_owned(), channel: id.to_owned(), thread: None })
     })
 }

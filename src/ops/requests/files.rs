@@ -100,12 +100,13 @@ pub(super) async fn forget(core: &Core, tx: &mut Tx, source: &Message) -> anyhow
 async fn copies(tx: &mut Tx, source: &Message) -> Result<Vec<Message>, store::Error> {
     let mut found = Vec::new();
     for copy in store::requests::copies(tx, source.id).await? {
-        found.extend(store::messages::by_id(tx, copy).await?.filter(is_file));
+        let copy = store::messages::by_id(tx, copy).await?;
+        found.extend(copy.filter(|copy| is_file(copy) && copy.deleted_at.is_none()));
     }
     Ok(found)
 }
 
-/// Does the message carry a file, rather than words?
+/// Does the copy carry a file, rather than words? Words are never deleted: others take their place.
 pub(super) fn is_file(copy: &Message) -> bool {
     copy.deleted_at.is_some() || !copy.files.is_empty()
 }

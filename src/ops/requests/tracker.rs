@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Core, Entry, Failure, desk, held, keep, moves, show, tell};
+use super::{Core, Entry, Failure, desk, held, keep, moves, note, show, tell};
 use crate::{
     clock::{SharedClock, Timestamp},
     config::{Config, Platform},
@@ -43,6 +43,8 @@ const MOST_TEXT: usize = 4000;
 /// A search of Jira Cloud lags behind: a second attempt comes no sooner.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(20);
 
+/// The entry that says that the tracker refused the request.
+const UNTRACKED: &str = "untracked";
 /// Entries of the timeline that leave open whether there is work to do.
 const LEAVES_STATE: [&str; 14] = [
     "absorbed", "asked", "assigned", "claimed", "effort", "followed", "note", "opened", "priority", "promise",
@@ -315,9 +317,14 @@ fn ticket_of(request: &Request) -> Result<TicketRef, Error> {
     ticket.parse().map_err(|error| Error::never(format!("{error}")))
 }
 
-/// Tells the people of the route that the tracker does not have the request.
+/// Tells the people of the route, once, that the tracker does not have the request.
 async fn tell_of_failure(core: &Core, request: &Request, error: &Error) -> anyhow::Result<()> {
     let mut tx = core.db.write().await.context("open a transaction")?;
+    let events = store::requests::events(&mut tx, request.id).await.context("read the timeline")?;
+    if events.iter().any(|event| event.kind == UNTRACKED) {
+        return Ok(());
+    }
+    note(core, &mut tx, request.id, None, &Entry::of(UNTRACKED).internal()).await.context("note the failure")?;
     let words = format!("it could not be put into the tracker: {}.", crate::ops::compose::escape(&error.to_string()));
     tell(core, &mut tx, request.id, ThreadRole::Triage, &show::told(request, &words)).await.map_err(internal)?;
     core.db.commit(tx).await.context("commit the word")
@@ -383,7 +390,11 @@ pub async fn read(core: &Core, job: &Job, payload: &work::ReadTicket) -> Outcome
     };
     match read.await {
         Ok(()) => Outcome::Done,
-        Err(Trouble::Tracker(error @ Error::Never { .. })) => Outcome::Fail(error.into()),
+        // The ticket is gone, or not for the token: the next reading is soon enough.
+        Err(Trouble::Tracker(error @ Error::Never { .. })) => {
+            tracing::warn!(request.id = %payload.request, reason = %error, "A ticket could not be read.");
+            Outcome::Done
+        }
         Err(Trouble::Tracker(error @ Error::Later { after, .. })) => {
             Outcome::Retry(after.unwrap_or_else(|| work::retry_after(core, job)), error.into())
         }
