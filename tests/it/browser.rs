@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, key::Key, wd::Capabilities};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, error::CmdError, key::Key, wd::Capabilities};
 use serde_json::json;
 
 use crate::{support::say, web::Served};
@@ -65,7 +65,7 @@ async fn connect(driver: &Driver) -> Client {
 }
 
 /// The element, once it is there.
-async fn wait_for(client: &Client, css: &str) -> fantoccini::elements::Element {
+async fn wait_for(client: &Client, css: &str) -> Element {
     client
         .wait()
         .at_most(Duration::from_secs(20))
@@ -130,25 +130,26 @@ const SAM: (&str, &str) = ("sam", "Sam Support");
 struct Hands<'a>(&'a Client);
 
 impl Hands<'_> {
-    async fn see(&self, xpath: &str) -> fantoccini::elements::Element {
+    async fn see(&self, xpath: &str) -> Element {
         let found = self.0.wait().at_most(Duration::from_secs(20)).for_element(Locator::XPath(xpath)).await;
         found.unwrap_or_else(|error| panic!("{xpath} does not appear: {error}"))
     }
 
-    /// The page draws anew what changed, so an element may be gone between the look and the click.
-    async fn click(&self, xpath: &str) {
+    /// Does something to an element. The page draws anew what changed, so it may be gone between the look and the deed.
+    async fn persist(&self, xpath: &str, deed: impl AsyncFn(Element) -> Result<(), CmdError>) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            match self.see(xpath).await.click().await {
-                Ok(()) => return,
-                Err(error) => assert!(Instant::now() < deadline, "{xpath} cannot be clicked: {error}"),
-            }
+        while let Err(error) = deed(self.see(xpath).await).await {
+            assert!(Instant::now() < deadline, "{xpath} cannot be used: {error}");
         }
+    }
+
+    async fn click(&self, xpath: &str) {
+        self.persist(xpath, async |element| element.click().await).await;
     }
 
     /// Somebody else takes the seat, and opens a channel.
     async fn become_in(&self, (person, name): (&str, &str), channel: &str) {
-        wait_for(self.0, "[data-testid=identity]").await.select_by_value(person).await.unwrap();
+        self.persist("//*[@id='identity']", async |switch| switch.select_by_value(person).await).await;
         self.see(&format!("//*[@id='identity-name'][.='{name}']")).await;
         self.click(&format!("//*[@data-testid='channel-link'][contains(., '{channel}')]")).await;
         self.see(&format!("//*[@id='channel-name'][contains(., '{channel}')]")).await;
