@@ -401,13 +401,15 @@ mod tests {
     fn services_outside_are_checked() {
         #[track_caller]
         fn check(variable: (&str, &str), expected: &str) {
-            assert_eq!(load(None, &[variable]).1, [expected]);
+            let findings = load(None, &[variable]).1;
+            assert!(findings.len() == 1 && findings[0].ends_with(expected), "{findings:?}");
+            assert!(!findings[0].contains("secret@"), "{findings:?}");
         }
-        check(("STATIONMASTER_JIRA_TOKEN", "t"), "0: jira.url is not an address");
-        check(("STATIONMASTER_BACKSTAGE_TOKEN", "t"), "0: backstage.url is not an address");
-        check(("STATIONMASTER_GITHUB_API_URL", "https://me:secret@x.example"), "0: github.api_url is not an address");
-        check(("STATIONMASTER_WEBHOOK_SECRET", "short"), "0: webhook.secret is too short to keep others out");
-        check(("STATIONMASTER_OUTSIDE_TIMEOUT_SECONDS", "0"), "0: outside.timeout_seconds is 0");
+        check(("STATIONMASTER_JIRA_TOKEN", "t"), "jira.url is not an address");
+        check(("STATIONMASTER_BACKSTAGE_TOKEN", "t"), "backstage.url is not an address");
+        check(("STATIONMASTER_GITHUB_API_URL", "https://me:secret@x.example"), "github.api_url is not an address");
+        check(("STATIONMASTER_WEBHOOK_SECRET", "short"), "webhook.secret is too short to keep others out");
+        check(("STATIONMASTER_OUTSIDE_TIMEOUT_SECONDS", "0"), "outside.timeout_seconds is 0");
     }
 
     #[test]
