@@ -21,7 +21,13 @@ use super::{
     routes,
     services::{self, Backstage},
 };
-use crate::domain::{audience::Audience, message::ChannelMode, people::Role, rota::Absence, service::Service};
+use crate::domain::{
+    audience::Audience,
+    message::ChannelMode,
+    people::{Person, Role},
+    rota::Absence,
+    service::Service,
+};
 
 /// A named internal product, validated: every reference in it points at something.
 #[derive(Debug, Clone)]
@@ -61,6 +67,28 @@ pub struct Platform {
 impl Platform {
     pub fn owner_name(&self) -> &str {
         self.people.iter().find(|member| member.id == self.owner).map_or(&self.owner, |member| &member.name)
+    }
+
+    /// Teams that look after the platform: all of their members in the files do.
+    pub fn own_teams(&self) -> BTreeSet<&str> {
+        let looks_after =
+            |member: &&Member| member.roles.contains(&Role::Support) || member.roles.contains(&Role::Owner);
+        let used: BTreeSet<&String> =
+            self.people.iter().filter(|member| !looks_after(member)).flat_map(|member| &member.teams).collect();
+        self.people
+            .iter()
+            .filter(looks_after)
+            .flat_map(|member| &member.teams)
+            .filter(|team| !used.contains(*team))
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// The team that a person speaks for: one that uses the platform goes before one that looks after it.
+    pub fn team_of(&self, person: &Person) -> Option<String> {
+        let own = self.own_teams();
+        let uses = person.teams.iter().find(|team| !own.contains(team.as_str()));
+        uses.or_else(|| person.teams.first()).cloned()
     }
 
     pub fn service(&self, id: &str) -> Option<&Service> {

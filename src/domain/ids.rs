@@ -67,6 +67,12 @@ id! {
     AuditId,
     /// Something said about the platform.
     FeedbackId,
+    /// Questions that the pages do not answer.
+    GapId,
+    /// An item of the backlog.
+    ThemeId,
+    /// An answer that somebody published.
+    CuratedId,
     /// A page of a knowledge source.
     PageId,
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::feedback::Kind;
+
 /// What kind of thing somebody said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,11 +60,11 @@ impl MessageKind {
     }
 
     /// The kind of feedback it is, if any (the words of the product's backlog).
-    pub const fn feedback(self) -> Option<&'static str> {
+    pub const fn feedback(self) -> Option<Kind> {
         match self {
-            Self::FeedbackIdea => Some("idea"),
-            Self::FeedbackComplaint => Some("friction"),
-            Self::Praise => Some("praise"),
+            Self::FeedbackIdea => Some(Kind::Idea),
+            Self::FeedbackComplaint => Some(Kind::Friction),
+            Self::Praise => Some(Kind::Praise),
             _ => None,
         }
     }

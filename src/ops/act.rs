@@ -4,18 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
 
-use super::{Core, Failure, FormErrors, UserError, cards, deliver, people, rate, requests, why, work};
+use super::{Core, Failure, FormErrors, UserError, cards, deliver, feedback, people, rate, requests, why, work};
 use crate::{
     chat::{Card, Form, InboundMessage, Press, PrivateMessages, WayBack},
     domain::{
-        ids::{ActionId, AnswerId, FeedbackId, MessageId, QuestionId},
+        feedback::Kind,
+        ids::{ActionId, AnswerId, MessageId, QuestionId},
         people::Person,
         request::Priority,
     },
     store::{
         self, Tx,
         actions::Action,
-        feedback::Feedback,
         messages::{Message, Place},
     },
 };
@@ -45,14 +45,6 @@ impl Response {
     }
 }
 
-/// What feedback can be, with the words people choose from.
-pub const FEEDBACK_KINDS: [(&str, &str); 4] = [
-    ("idea", "An idea"),
-    ("friction", "Something that is harder than it should be"),
-    ("bug", "A defect"),
-    ("praise", "Praise"),
-];
-
 /// Does what a button stands for.
 ///
 /// # Errors
@@ -80,7 +72,7 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "share" => share(core, &mut tx, press, &person, &action).await?,
         "link" => link(core, &mut tx, press, &person, &action).await?,
         "ask" => ask(core, &mut tx, press, &action).await?,
-        "feedback" => feedback(core, &mut tx, press, &person, &action).await?,
+        "feedback" => send_feedback(core, &mut tx, press, &person, &action).await?,
         "incident.follow" => requests::incidents::press(core, &mut tx, &person, &action).await?,
         verb if verb.starts_with("service.") => requests::order::press(core, &mut tx, press, &person, &action).await?,
         verb if verb.starts_with(requests::VERBS) => {
@@ -314,7 +306,7 @@ async fn ask(core: &Core, tx: &mut Tx, press: &Press, action: &Action) -> Result
 }
 
 /// Takes the form for feedback in. Sent in twice, it counts once.
-async fn feedback(
+async fn send_feedback(
     core: &Core,
     tx: &mut Tx,
     press: &Press,
@@ -326,11 +318,13 @@ async fn feedback(
         "" => platform,
         chosen => chosen,
     };
-    let platform = core.config.platform(platform).or_else(|| core.config.platforms.first());
-    let kind = press.value("kind");
-    if !FEEDBACK_KINDS.iter().any(|(id, _)| *id == kind) {
-        return Err(UserError::new("That is not a kind of feedback.", "Choose one from the list.").into());
-    }
+    let platform = core
+        .config
+        .platform(platform)
+        .or_else(|| core.config.platforms.first().filter(|_| core.config.platforms.len() == 1))
+        .ok_or_else(|| UserError::new("The platform of this form is gone.", "Begin again with `feedback`."))?;
+    let kind = Kind::from_id(press.value("kind"))
+        .ok_or_else(|| UserError::new("That is not a kind of feedback.", "Choose one from the list."))?;
     let text = press.value("text").trim();
     if text.is_empty() {
         return Err(UserError::new("The feedback is empty.", "Write what you think.").into());
@@ -363,17 +357,16 @@ async fn feedback(
         files: Vec::new(),
     };
     store::messages::insert(tx, &message).await?;
-    let feedback = Feedback {
-        id: FeedbackId::new(&*core.clock),
-        message: message.id,
-        platform: platform.map(|platform| platform.id.clone()),
-        person: person.id.clone(),
-        kind: kind.to_owned(),
-        text,
-        said_at: now,
+    let said = feedback::Said {
+        platform,
+        kind,
+        text: &text,
+        capability: None,
+        effort: None,
+        by: feedback::By::Person { person, message: message.id, contact: true },
     };
-    store::feedback::record(tx, &feedback).await?;
-    let owner = platform.map_or("the platform's owner", |platform| platform.owner_name());
+    feedback::keep(core, tx, &said).await?;
+    let owner = platform.owner_name();
     Ok(Response::notice(format!("Thank you. {owner} sees it, with your name on it.")))
 }
 

@@ -9,6 +9,7 @@ use crate::{
     config::{Capability, Channel, Platform},
     domain::{
         answer::{RatingReason, Verdict},
+        feedback::Kind,
         ids::ActionId,
         people::Person,
     },
@@ -211,7 +212,7 @@ pub fn feedback_form(action: ActionId, platforms: &[Arc<Platform>], here: Option
         let options = platforms.iter().map(|platform| (platform.id.clone(), platform.name.clone())).collect();
         fields.push(field("platform", "Platform", FormFieldKind::Choice { options }, true, 80));
     }
-    let options = super::act::FEEDBACK_KINDS.map(|(id, label)| (id.to_owned(), label.to_owned())).to_vec();
+    let options = Kind::CHOICES.map(|kind| (kind.id().to_owned(), kind.label().to_owned())).to_vec();
     fields.push(field("kind", "What is it?", FormFieldKind::Choice { options }, true, 40));
     let value = Some(text.to_owned()).filter(|text| !text.is_empty());
     fields.push(FormField { value, ..field("text", "In your words", FormFieldKind::Paragraph, true, 2000) });
@@ -260,11 +261,11 @@ pub fn you_are_welcome() -> Card {
     Card::text("You are welcome.")
 }
 
-pub fn feedback_noted(platform: Option<&Platform>, kind: &str) -> Card {
+pub fn feedback_noted(platform: Option<&Platform>, kind: Kind) -> Card {
     let owner = platform.map_or("the platform's owner", Platform::owner_name);
     Card::text(match kind {
-        "praise" => format!("Thank you, I pass that on to {owner}."),
-        "idea" => format!("Noted as an idea for {owner}, with your name on it."),
+        Kind::Praise => format!("Thank you, I pass that on to {owner}."),
+        Kind::Idea => format!("Noted as an idea for {owner}, with your name on it."),
         _ => format!("I am sorry about that. It is noted for {owner}, with your name on it."),
     })
 }

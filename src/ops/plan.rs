@@ -9,6 +9,7 @@ use crate::{
     config::Platform,
     domain::{
         embedding::Vectors,
+        feedback,
         message::{ChannelMode, MessageKind},
         people::Person,
     },
@@ -30,7 +31,7 @@ pub(super) enum Plan {
     Help,
     Welcome,
     Feedback {
-        kind: &'static str,
+        kind: feedback::Kind,
         say_so: bool,
     },
     Answer,

@@ -10,7 +10,7 @@ use super::{
     Core, Failure,
     cards::{self, AnswerActions},
     compose::{self, Extract},
-    deliver, people,
+    deliver, feedback, people,
     plan::{Plan, READ_LIMIT, Situation, assess, head, plan},
     requests,
     search::{self, Found, Room},
@@ -22,14 +22,14 @@ use crate::{
     domain::{
         answer::{Citation, Mode, Verdict},
         embedding::TextHash,
-        ids::{ActionId, AnswerId, FeedbackId, QuestionId},
+        feedback::Kind,
+        ids::{ActionId, AnswerId, QuestionId},
         message::ChannelMode,
     },
     store::{
         self, Tx,
         actions::Action,
         answers::{Answer, Question},
-        feedback::Feedback,
         inbox::{ASKED_PLATFORM, Decision},
         incidents::Incident,
         messages::Message,
@@ -234,29 +234,30 @@ fn help_card(core: &Core, situation: &Situation) -> Card {
     cards::help(&platforms)
 }
 
-async fn note_feedback(core: &Core, situation: &Situation, kind: &str, say_so: bool) -> anyhow::Result<()> {
+async fn note_feedback(core: &Core, situation: &Situation, kind: Kind, say_so: bool) -> anyhow::Result<()> {
     let message = &situation.message;
-    let platform = situation.platform.clone().or_else(|| only_platform(core));
+    let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) else {
+        return ask_platform(core, situation, &core.config.platforms).await;
+    };
     let mut tx = core.db.write().await.context("open a transaction")?;
     if !still_stands(&mut tx, message).await? {
         return Ok(());
     }
-    let detail = json!({ "reason": "kept as feedback for the platform's owner", "feedback": kind });
+    let detail = json!({ "reason": "kept as feedback for the platform's owner", "feedback": kind.id() });
     if !store::inbox::decide(&mut tx, &decision(core, situation, "recorded", detail)).await? {
         return Ok(());
     }
-    let feedback = Feedback {
-        id: FeedbackId::new(&*core.clock),
-        message: message.id,
-        platform: platform.as_ref().map(|platform| platform.id.clone()),
-        person: situation.person.id.clone(),
-        kind: kind.to_owned(),
-        text: message.text.clone(),
-        said_at: message.created_at,
+    let said = feedback::Said {
+        platform: &platform,
+        kind,
+        text: &message.text,
+        capability: None,
+        effort: None,
+        by: feedback::By::Person { person: &situation.person, message: message.id, contact: true },
     };
-    store::feedback::record(&mut tx, &feedback).await.context("record the feedback")?;
+    feedback::keep(core, &mut tx, &said).await.context("record the feedback")?;
     if say_so && message.revision == 1 {
-        let card = cards::feedback_noted(platform.as_deref(), kind);
+        let card = cards::feedback_noted(Some(&platform), kind);
         deliver::say(core, &mut tx, message, None, None, &card).await?;
     }
     core.db.commit(tx).await.context("commit the feedback")
@@ -525,6 +526,10 @@ async fn settle(
         text: message.text.clone(),
         context: situation.context.clone(),
         asked_at: message.created_at,
+        person: situation.person.id.clone(),
+        team: platform.team_of(&situation.person),
+        capability: capability.map(|it| it.id.clone()),
+        direct: message.direct,
     };
     let question = store::answers::ask(&mut tx, &question).await.context("store the question")?;
     let id = AnswerId::new(&*core.clock);

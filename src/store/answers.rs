@@ -23,7 +23,16 @@ pub struct Question {
     /// Earlier turns of the thread that were read with it.
     pub context: Option<String>,
     pub asked_at: Timestamp,
+    /// The asker, by the id that the files give them.
+    pub person: String,
+    pub team: Option<String>,
+    pub capability: Option<String>,
+    /// Asked where nobody else reads.
+    pub direct: bool,
 }
+
+/// Time in which the asker's team can come back on the same topic, before a question counts as resolved.
+pub const RETURN_WINDOW: std::time::Duration = std::time::Duration::from_hours(72);
 
 impl Question {
     fn from_row(row: &Row) -> Result<Self> {
@@ -35,6 +44,10 @@ impl Question {
             text: row.get("text")?,
             context: row.get("context")?,
             asked_at: row.time("asked_at")?,
+            person: row.get("person")?,
+            team: row.get("team")?,
+            capability: row.get("capability")?,
+            direct: row.get("direct")?,
         })
     }
 }
@@ -45,10 +58,12 @@ impl Question {
 /// When the database refuses.
 pub async fn ask(tx: &mut Tx, question: &Question) -> Result<QuestionId> {
     let row = sql!(
-        "INSERT INTO questions (id, message_id, platform, asker, text, context, asked_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO questions (id, message_id, platform, asker, text, context, asked_at, person, team, capability, direct,
+             settle_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (message_id) DO UPDATE
-         SET platform = excluded.platform, text = excluded.text, context = excluded.context
+         SET platform = excluded.platform, text = excluded.text, context = excluded.context,
+             capability = excluded.capability
          RETURNING id"
     )
     .bind(question.id)
@@ -58,6 +73,11 @@ pub async fn ask(tx: &mut Tx, question: &Question) -> Result<QuestionId> {
     .bind(question.text.as_str())
     .bind(question.context.clone())
     .bind(question.asked_at)
+    .bind(question.person.as_str())
+    .bind(question.team.clone())
+    .bind(question.capability.clone())
+    .bind(question.direct)
+    .bind(question.asked_at.plus(RETURN_WINDOW))
     .one(tx)
     .await?;
     Ok(QuestionId::from_uuid(row.get("id")?))
@@ -160,6 +180,12 @@ pub async fn insert(tx: &mut Tx, answer: &Answer, citations: &[(Citation, TextHa
     .bind(answer.superseded_at)
     .execute(tx)
     .await?;
+    sql!("UPDATE questions SET verdict = $2, mode = $3 WHERE id = $1")
+        .bind(answer.question)
+        .bind(answer.verdict.id())
+        .bind(answer.mode.id())
+        .execute(tx)
+        .await?;
     for (position, (citation, hash)) in (1_i64..).zip(citations) {
         let Citation { source, path, title, headings, url, age: _ } = citation;
         sql!(

@@ -163,6 +163,8 @@ pub async fn adopt(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
     .await?;
     for statement in [
         sql!("UPDATE feedback SET person = $2 WHERE person = $1"),
+        sql!("UPDATE questions SET person = $2 WHERE person = $1"),
+        sql!("UPDATE theme_items SET person = $2 WHERE person = $1"),
         sql!("UPDATE drafts SET person = $2 WHERE person = $1"),
         sql!("UPDATE request_events SET actor = $2 WHERE actor = $1"),
     ] {

@@ -47,6 +47,23 @@ pub async fn rate(tx: &mut Tx, rating: &Rating) -> Result<()> {
     .bind(rating.rated_at)
     .execute(tx)
     .await?;
+    sum_up(tx, rating.answer).await
+}
+
+/// Writes what was said last of a question into its row; the asker's own word goes before others'.
+async fn sum_up(tx: &mut Tx, answer: AnswerId) -> Result<()> {
+    sql!(
+        "UPDATE questions SET helpful = COALESCE(
+             (SELECT ratings.helpful FROM ratings JOIN answers ON answers.id = ratings.answer_id
+              WHERE answers.question_id = questions.id AND ratings.person = questions.person
+              ORDER BY ratings.rated_at DESC LIMIT 1),
+             (SELECT ratings.helpful FROM ratings JOIN answers ON answers.id = ratings.answer_id
+              WHERE answers.question_id = questions.id ORDER BY ratings.rated_at DESC LIMIT 1))
+         WHERE id = (SELECT question_id FROM answers WHERE id = $1)"
+    )
+    .bind(answer)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -61,6 +78,7 @@ pub async fn withdraw(tx: &mut Tx, answer: AnswerId, person: &str, helpful: bool
         .bind(helpful)
         .execute(tx)
         .await?;
+    sum_up(tx, answer).await?;
     Ok(rows == 1)
 }
 

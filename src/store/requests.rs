@@ -173,6 +173,13 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
     .bind(request.next_check_at)
     .execute(tx)
     .await?;
+    if let Some(question) = request.question.filter(|_| rows == 1) {
+        sql!("UPDATE questions SET request_id = $2 WHERE id = $1 AND request_id IS NULL")
+            .bind(question)
+            .bind(request.id)
+            .execute(tx)
+            .await?;
+    }
     Ok(rows == 1)
 }
 

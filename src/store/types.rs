@@ -84,6 +84,9 @@ values! {
     crate::domain::ids::IncidentId => Uuid |id: crate::domain::ids::IncidentId| id.uuid();
     crate::domain::ids::AuditId => Uuid |id: crate::domain::ids::AuditId| id.uuid();
     crate::domain::ids::FeedbackId => Uuid |id: crate::domain::ids::FeedbackId| id.uuid();
+    crate::domain::ids::GapId => Uuid |id: crate::domain::ids::GapId| id.uuid();
+    crate::domain::ids::ThemeId => Uuid |id: crate::domain::ids::ThemeId| id.uuid();
+    crate::domain::ids::CuratedId => Uuid |id: crate::domain::ids::CuratedId| id.uuid();
     crate::domain::ids::PageId => Uuid |id: crate::domain::ids::PageId| id.uuid();
 }
 

@@ -106,7 +106,7 @@ async fn feedback_is_kept_for_the_owner() {
         assert!(world.reply_to(said).await.text.contains("Olga Owner"));
         let mut tx = world.core.db.read().await.unwrap();
         let feedback = store::feedback::of_message(&mut tx, said).await.unwrap().unwrap();
-        assert_eq!((feedback.kind.as_str(), feedback.person.as_str()), ("idea", "dev"));
+        assert_eq!((feedback.kind.id(), feedback.person.as_deref()), ("idea", Some("dev")));
         drop(tx);
         world
     })

@@ -129,7 +129,7 @@ async fn requests_survive(world: &World) {
     assert_eq!(store::requests::of_message(&mut tx, message).await.unwrap().len(), 2, "two people asked with it");
     let said = MessageId::from_uuid(Uuid::parse_str("01900000-0000-7000-8000-000000000003").unwrap());
     let feedback = store::feedback::of_message(&mut tx, said).await.unwrap().unwrap();
-    assert_eq!((feedback.kind.as_str(), feedback.text.as_str()), ("idea", "Show the queue's length, please."));
+    assert_eq!((feedback.kind.id(), feedback.text.as_str()), ("idea", "Show the queue's length, please."));
     drop(tx);
     they_go_on(world, &second).await;
 }

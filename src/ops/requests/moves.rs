@@ -436,6 +436,8 @@ impl Desk<'_> {
             person: &self.person.id,
             subject: request.id.uuid(),
             score,
+            team: request.team.as_deref(),
+            capability: request.capability.as_deref(),
         };
         store::feedback::answer_instrument(tx, &*self.core.clock, &response).await?;
         let entry = Entry::of("effort").detail(json!({ "score": score }));

@@ -92,7 +92,14 @@ impl Stage {
             }
         }
         if let Some(feedback) = store::feedback::of_message(&mut tx, message.id).await.expect("rows") {
-            line(out, format_args!("    feedback by {}: {}", feedback.person, feedback.kind));
+            line(
+                out,
+                format_args!(
+                    "    feedback by {}: {}",
+                    feedback.person.as_deref().unwrap_or("nobody"),
+                    feedback.kind.id()
+                ),
+            );
         }
     }
 

@@ -1,0 +1,316 @@
+-- The product owner's side: what became of each question, gaps and themes, curated answers, instruments, the review site's
+-- sessions, and digests.
+
+-- A question's story in its own row, so that lists and numbers need no join. `person`: the asker, by the files' id where
+-- they name one. `verdict`, `mode`: of the newest answer. `helpful`: what was said last of it. `outcome`: `open` until
+-- `settle_at`, then `resolved` (somebody said so, and the team did not come back), `returned` (it did: `returned_as`),
+-- `unresolved` (somebody said it did not help, or a request followed) or `unknown` (nobody said anything).
+ALTER TABLE questions ADD COLUMN person TEXT NOT NULL DEFAULT '';
+ALTER TABLE questions ADD COLUMN team TEXT;
+ALTER TABLE questions ADD COLUMN capability TEXT;
+ALTER TABLE questions ADD COLUMN direct INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE questions ADD COLUMN verdict TEXT;
+ALTER TABLE questions ADD COLUMN mode TEXT;
+ALTER TABLE questions ADD COLUMN helpful INTEGER;
+ALTER TABLE questions ADD COLUMN request_id BLOB;
+ALTER TABLE questions ADD COLUMN outcome TEXT NOT NULL DEFAULT 'open';
+ALTER TABLE questions ADD COLUMN settle_at INTEGER;
+ALTER TABLE questions ADD COLUMN returned_as BLOB;
+ALTER TABLE questions ADD COLUMN gap_id BLOB;
+
+UPDATE questions SET
+    person = (SELECT messages.chat || ':' || questions.asker FROM messages WHERE messages.id = questions.message_id),
+    direct = (SELECT messages.direct FROM messages WHERE messages.id = questions.message_id),
+    verdict = (SELECT answers.verdict FROM answers
+        WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
+    mode = (SELECT answers.mode FROM answers
+        WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
+    helpful = (SELECT ratings.helpful FROM ratings JOIN answers ON answers.id = ratings.answer_id
+        WHERE answers.question_id = questions.id ORDER BY ratings.rated_at DESC LIMIT 1),
+    request_id = (SELECT requests.id FROM requests WHERE requests.question_id = questions.id
+        ORDER BY requests.opened_at LIMIT 1),
+    team = (SELECT requests.team FROM requests WHERE requests.question_id = questions.id
+        ORDER BY requests.opened_at LIMIT 1),
+    capability = (SELECT requests.capability FROM requests WHERE requests.question_id = questions.id
+        ORDER BY requests.opened_at LIMIT 1),
+    settle_at = asked_at + 259200000000;
+
+CREATE INDEX questions_by_platform ON questions (platform, asked_at, id);
+CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at);
+CREATE INDEX questions_by_outcome ON questions (platform, outcome, asked_at);
+CREATE INDEX questions_by_capability ON questions (platform, capability, asked_at);
+CREATE INDEX questions_by_team ON questions (platform, team, asked_at);
+CREATE INDEX questions_by_person ON questions (person, asked_at);
+CREATE INDEX questions_by_settling ON questions (settle_at);
+CREATE INDEX questions_by_gap ON questions (gap_id, asked_at);
+
+-- `minutes`: hands-on minutes that whoever resolved it told. `work`: `operational` or `project`.
+ALTER TABLE requests ADD COLUMN minutes INTEGER;
+ALTER TABLE requests ADD COLUMN work TEXT NOT NULL DEFAULT 'operational';
+CREATE INDEX requests_by_platform ON requests (platform, opened_at, id);
+CREATE INDEX requests_by_route ON requests (platform, route, opened_at);
+CREATE INDEX requests_by_team ON requests (platform, team, opened_at);
+CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at);
+CREATE INDEX requests_by_resolution ON requests (platform, resolved_at);
+CREATE INDEX requests_by_tracker ON requests (tracker);
+
+-- Feedback. Anonymous feedback has no person, no team, no message, an id without a time in it, and the day in place of the
+-- time: nothing leads back to whoever said it. `contact`: may they be written to. `effort`: 1 (little) to 7 (very much).
+ALTER TABLE feedback RENAME TO feedback_before;
+DROP INDEX feedback_by_message;
+CREATE TABLE feedback (
+    id BLOB NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL,
+    message_id BLOB REFERENCES messages (id),
+    platform TEXT NOT NULL,
+    capability TEXT,
+    person TEXT,
+    team TEXT,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    effort INTEGER,
+    contact INTEGER NOT NULL,
+    anonymous INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    theme_id BLOB,
+    reply TEXT,
+    replied_at INTEGER,
+    said_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO feedback (id, number, message_id, platform, person, kind, text, contact, anonymous, status, said_at, changed_at)
+    SELECT id,
+        (SELECT COUNT(*) FROM feedback_before AS earlier
+            WHERE earlier.said_at < feedback_before.said_at
+                OR (earlier.said_at = feedback_before.said_at AND earlier.id <= feedback_before.id)),
+        message_id, COALESCE(platform, ''), person,
+        CASE kind WHEN 'feedback_complaint' THEN 'friction' WHEN 'feedback_idea' THEN 'idea' ELSE kind END,
+        text, 1, 0, status, said_at, said_at
+    FROM feedback_before;
+DROP TABLE feedback_before;
+INSERT INTO counters (name, next) SELECT 'feedback', COUNT(*) + 1 FROM feedback;
+CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id);
+CREATE UNIQUE INDEX feedback_by_number ON feedback (number);
+CREATE INDEX feedback_by_status ON feedback (platform, status, said_at);
+CREATE INDEX feedback_by_time ON feedback (platform, said_at, id);
+CREATE INDEX feedback_by_theme ON feedback (theme_id);
+
+-- Questions that the pages do not answer, by meaning. `central`: the question that names it. `state`: `open`, `answered`
+-- (an answer was published), `exported` (a page was drafted) or `dismissed`. `pages`: the nearest pages. `draft`: the text
+-- that the owner edits. `fixed_title`: a person named it.
+CREATE TABLE gaps (
+    id BLOB NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL,
+    platform TEXT NOT NULL,
+    capability TEXT,
+    title TEXT NOT NULL,
+    fixed_title INTEGER NOT NULL,
+    central BLOB NOT NULL REFERENCES questions (id),
+    state TEXT NOT NULL,
+    pages TEXT NOT NULL,
+    draft TEXT,
+    centre BLOB NOT NULL,
+    questions INTEGER NOT NULL,
+    teams INTEGER NOT NULL,
+    minutes INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    theme_id BLOB,
+    changed_at INTEGER NOT NULL,
+    version INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX gaps_by_number ON gaps (number);
+CREATE INDEX gaps_by_state ON gaps (platform, state, minutes);
+
+-- Answers that were published on the review site. They win over what is found, as those of the files do.
+CREATE TABLE curated_answers (
+    id BLOB NOT NULL PRIMARY KEY,
+    platform TEXT NOT NULL,
+    title TEXT NOT NULL,
+    markdown TEXT NOT NULL,
+    url TEXT,
+    phrasings TEXT NOT NULL,
+    gap_id BLOB,
+    author TEXT NOT NULL,
+    published_at INTEGER NOT NULL,
+    review_by INTEGER NOT NULL,
+    retired_at INTEGER,
+    version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX curated_answers_by_platform ON curated_answers (platform, retired_at);
+
+-- The backlog: clusters of feedback, requests and gaps. `status`: `new`, `reviewed`, `planned`, `shipped`, `declined`.
+-- `reply`: the owner's sentence for everybody who asked. `effort`: the owner's guess of the work, in days.
+CREATE TABLE themes (
+    id BLOB NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL,
+    platform TEXT NOT NULL,
+    capability TEXT,
+    title TEXT NOT NULL,
+    fixed_title INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    reply TEXT,
+    decided_by TEXT,
+    decided_at INTEGER,
+    centre BLOB NOT NULL,
+    items INTEGER NOT NULL,
+    voices INTEGER NOT NULL,
+    teams INTEGER NOT NULL,
+    minutes INTEGER NOT NULL,
+    effort REAL,
+    merged_into BLOB,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    version INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX themes_by_number ON themes (number);
+CREATE INDEX themes_by_status ON themes (platform, status, minutes);
+
+-- What a theme is made of. `kind`: `feedback`, `request`, `gap`, or `voice` (a person's "+1": `subject` is its own id).
+-- `message_id`: where the person is answered. `placed_by`: `likeness`, or the id of a person who put it there.
+CREATE TABLE theme_items (
+    theme_id BLOB NOT NULL REFERENCES themes (id),
+    kind TEXT NOT NULL,
+    subject BLOB NOT NULL,
+    person TEXT,
+    team TEXT,
+    message_id BLOB REFERENCES messages (id),
+    minutes INTEGER NOT NULL,
+    effort INTEGER,
+    at INTEGER NOT NULL,
+    placed_by TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT;
+CREATE INDEX theme_items_by_theme ON theme_items (theme_id, at);
+
+-- Who was told of a decision on a theme, once for each decision and conversation. `reply_id`: the bot's message.
+CREATE TABLE theme_replies (
+    theme_id BLOB NOT NULL REFERENCES themes (id),
+    status TEXT NOT NULL,
+    message_id BLOB NOT NULL REFERENCES messages (id),
+    person TEXT NOT NULL,
+    reply_id BLOB,
+    asked_effort INTEGER NOT NULL,
+    replied_at INTEGER NOT NULL,
+    PRIMARY KEY (theme_id, status, message_id)
+) STRICT;
+
+-- Every time somebody was asked an instrument's question, whether they answer or not: the budget counts these.
+CREATE TABLE invitations (
+    id BLOB NOT NULL PRIMARY KEY,
+    instrument TEXT NOT NULL,
+    wording TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    person TEXT NOT NULL,
+    team TEXT,
+    subject BLOB NOT NULL,
+    message_id BLOB,
+    reminders INTEGER NOT NULL,
+    remind_at INTEGER,
+    invited_at INTEGER NOT NULL,
+    answered_at INTEGER,
+    UNIQUE (instrument, subject, person)
+) STRICT;
+CREATE INDEX invitations_by_person ON invitations (person, invited_at);
+CREATE INDEX invitations_by_reminder ON invitations (remind_at);
+ALTER TABLE instrument_responses ADD COLUMN team TEXT;
+ALTER TABLE instrument_responses ADD COLUMN capability TEXT;
+CREATE INDEX instrument_responses_by_time ON instrument_responses (platform, instrument, answered_at);
+
+-- A run of a survey of the files.
+CREATE TABLE survey_rounds (
+    id BLOB NOT NULL PRIMARY KEY,
+    platform TEXT NOT NULL,
+    survey TEXT NOT NULL,
+    wording TEXT NOT NULL,
+    round TEXT NOT NULL,
+    began_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    UNIQUE (platform, survey, round)
+) STRICT;
+
+-- The review site. Tokens are kept as hashes only.
+CREATE TABLE login_links (
+    hash BLOB NOT NULL PRIMARY KEY,
+    person TEXT NOT NULL,
+    name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER
+) STRICT;
+CREATE TABLE sessions (
+    hash BLOB NOT NULL PRIMARY KEY,
+    person TEXT NOT NULL,
+    name TEXT NOT NULL,
+    method TEXT NOT NULL,
+    csrf TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_by_person ON sessions (person, expires_at);
+CREATE TABLE api_tokens (
+    id BLOB NOT NULL PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    person TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    used_at INTEGER,
+    revoked_at INTEGER
+) STRICT;
+
+-- What was sent to owners, week by week. `facts`: the numbers as they were, with their evidence. `late`: after a missed week.
+CREATE TABLE digests (
+    id BLOB NOT NULL PRIMARY KEY,
+    platform TEXT NOT NULL,
+    week TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    late INTEGER NOT NULL,
+    made_at INTEGER NOT NULL,
+    sent_at INTEGER,
+    UNIQUE (platform, week)
+) STRICT;
+
+-- What a team says against its statement of a month.
+CREATE TABLE disputes (
+    id BLOB NOT NULL PRIMARY KEY,
+    platform TEXT NOT NULL,
+    team TEXT NOT NULL,
+    month TEXT NOT NULL,
+    person TEXT NOT NULL,
+    text TEXT NOT NULL,
+    message_id BLOB,
+    said_at INTEGER NOT NULL,
+    reply TEXT,
+    replied_by TEXT,
+    replied_at INTEGER
+) STRICT;
+CREATE INDEX disputes_by_team ON disputes (platform, team, month);
+
+CREATE INDEX audit_by_subject ON audit (subject, at);
+CREATE INDEX citations_by_page ON citations (source, path);
+
+-- Words of questions, for searching; `question_rows` numbers the questions for the index.
+CREATE TABLE question_rows (
+    number INTEGER PRIMARY KEY,
+    question_id BLOB NOT NULL UNIQUE
+) STRICT;
+CREATE VIRTUAL TABLE question_words USING fts5(text, content = '', contentless_delete = 1, tokenize = 'porter unicode61');
+INSERT INTO question_rows (question_id) SELECT id FROM questions ORDER BY asked_at, id;
+INSERT INTO question_words (rowid, text)
+    SELECT question_rows.number, questions.text FROM question_rows JOIN questions ON questions.id = question_rows.question_id;
+CREATE TRIGGER questions_are_asked AFTER INSERT ON questions BEGIN
+    INSERT INTO question_rows (question_id) VALUES (new.id);
+    INSERT INTO question_words (rowid, text)
+        SELECT number, new.text FROM question_rows WHERE question_id = new.id;
+END;
+CREATE TRIGGER questions_are_edited AFTER UPDATE OF text ON questions WHEN new.text <> old.text BEGIN
+    DELETE FROM question_words WHERE rowid = (SELECT number FROM question_rows WHERE question_id = old.id);
+    INSERT INTO question_words (rowid, text)
+        SELECT number, new.text FROM question_rows WHERE question_id = new.id;
+END;
