@@ -10,6 +10,7 @@ pub mod drafts;
 pub mod feedback;
 pub mod inbox;
 pub mod incidents;
+pub mod instruments;
 pub mod jobs;
 pub mod knowledge;
 pub mod messages;
