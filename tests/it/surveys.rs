@@ -17,9 +17,10 @@ fn files() -> Files {
     let files = Files::harbor();
     let path = files.path("platforms/harbor/platform.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let more: String = (1..=6)
-        .map(|n| format!("  - {{id: user{n}, name: User {n}, teams: [team{}], roles: [member]}}\n", n % 3))
-        .collect();
+    let mut more = String::new();
+    for n in 1..=6 {
+        more.push_str(&format!("  - {{id: user{n}, name: User {n}, teams: [team{}], roles: [member]}}\n", n % 3));
+    }
     let (before, after) = text.split_once("people:\n").unwrap();
     std::fs::write(path, format!("{before}people:\n{more}{after}")).unwrap();
     files.write(
