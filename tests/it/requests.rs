@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use stationmaster::{
     chat::{Block, Card},
-    domain::request::{Outcome, Priority, RootCause, State},
+    domain::{
+        message::MessageKind,
+        request::{Outcome, Priority, RootCause, State},
+    },
     ops::Failure,
     store::{
         self,
@@ -363,6 +366,31 @@ async fn what_asks_for_something_is_offered_a_request_and_an_emoji_calls_for_one
         let mut tx = world.core.db.read().await.unwrap();
         assert_eq!(store::requests::by_number(&mut tx, 2).await.unwrap().unwrap().title, "Printer");
         drop(tx);
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_sounds_like_an_incident_is_urgent_unless_its_author_says_otherwise() {
+    on_both(Files::harbor, |world| async move {
+        let text = "replication lag on replica-2 is 6 hours and growing, reports are showing stale stock";
+        for (priority, expected) in [(None, Priority::High), (Some("low"), Priority::Low)] {
+            let asked = world.say("dev", "everything", &format!("@stationmaster {text}")).await;
+            assert_eq!(world.decision(asked).await.kind, Some(MessageKind::Incident));
+            let reply = world.reply_to(asked).await;
+            let label = if button(&reply, "Get a person").is_some() { "Get a person" } else { "Open a request" };
+            let values: Vec<_> = priority.map(|priority| ("priority", priority)).into_iter().collect();
+            world.fill("dev", &reply, label, &values).await.unwrap();
+            if let Some(similar) =
+                world.replies(asked, "dev").await.iter().find(|it| button(it, "Send anyway").is_some())
+            {
+                world.press("dev", similar, "Send anyway", &[]).await.unwrap();
+            }
+            let mut tx = world.core.db.read().await.unwrap();
+            let request = store::requests::of_message(&mut tx, asked).await.unwrap().remove(0);
+            assert_eq!(request.priority, expected);
+        }
         world
     })
     .await;
