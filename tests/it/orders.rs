@@ -103,7 +103,10 @@ async fn what_costs_little_needs_nobodys_word() {
         assert!(again.notice.unwrap().contains("already"));
         let request = request(&world, 1).await;
         assert_eq!((request.kind, request.state, request.approval), (RequestKind::Service, Standing::Open, None));
-        assert_eq!(request.form.unwrap()["name"], "tea-leaves");
+        assert_eq!(
+            (request.title.as_str(), &request.form.unwrap()["name"]),
+            ("A storage bucket: tea-leaves", &json!("tea-leaves"))
+        );
         let triage = newest(&world, "storage-help", "sam").await;
         assert!(
             triage.text.contains("A storage bucket") && triage.text.contains("Name: tea-leaves"),

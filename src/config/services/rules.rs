@@ -27,6 +27,7 @@ pub(super) struct RulesFile {
     pub capability: Option<Spanned<String>>,
     #[serde(default)]
     pub work: WorkKind,
+    pub title: Option<Spanned<String>>,
     pub cost: Option<Spanned<BTreeMap<String, Part>>>,
     pub who: Option<WhoFile>,
     pub approval: Option<Spanned<ApprovalFile>>,
@@ -112,6 +113,7 @@ pub(super) struct BackstageFile {
 pub(super) struct Rules {
     pub capability: Option<String>,
     pub work: WorkKind,
+    pub title: Option<Template>,
     pub cost: Option<Cost>,
     pub policy: Policy,
     /// `None` when the file does not say.
@@ -124,7 +126,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn rules(&mut self, file: RulesFile, form: &FormSchema) -> Rules {
-        let RulesFile { capability, work, cost, who, approval, fulfilment } = file;
+        let RulesFile { capability, work, title, cost, who, approval, fulfilment } = file;
         if let Some(capability) = &capability {
             self.known_capability(&capability.value, Some(capability.referenced.line()));
         }
@@ -139,6 +141,7 @@ impl Reading<'_> {
         Rules {
             capability: capability.map(|capability| capability.value),
             work,
+            title: title.and_then(|title| self.template(&title, form)),
             cost: cost.and_then(|cost| self.cost(&cost, form)),
             policy,
             fulfilment: fulfilment.and_then(|fulfilment| self.fulfilment(fulfilment, form)),

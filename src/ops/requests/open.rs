@@ -347,7 +347,7 @@ async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
     let (title, words) = match &order {
         Some(service) => {
             let values = draft.fields["values"].as_object().cloned().unwrap_or_default();
-            (service.name.clone(), super::order::words(&service.form, &values))
+            (super::order::title(service, &person, &values), super::order::words(&service.form, &values))
         }
         None => show::fields(&draft),
     };
