@@ -186,6 +186,11 @@ impl Reading<'_> {
         if people.is_empty() && roles.is_empty() && !team_lead {
             self.error(line, "nobody may agree", "name people or roles, or write team_lead: true");
         }
+        let only_leads = team_lead && people.is_empty() && roles.is_empty();
+        if only_leads && platform.teams.iter().all(|team| team.lead.is_none()) {
+            let hint = "add `lead` to teams of platform.yaml, or name people or roles besides team_lead";
+            self.findings.warning(self.file, line, "only leads may agree, and no team has one", hint);
+        }
         if count == 0 {
             self.error(line, "no agreement is asked for", "leave approval out, or write count: 1");
         }
