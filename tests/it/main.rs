@@ -12,6 +12,7 @@ mod crash;
 mod discord;
 mod duty;
 mod files;
+mod fulfilment;
 mod knowledge;
 mod migrations;
 mod orders;

@@ -95,6 +95,7 @@ pub(super) struct GithubWorkflowFile {
     git_ref: String,
     #[serde(default)]
     inputs: BTreeMap<String, Spanned<String>>,
+    key_input: Option<Spanned<String>>,
 }
 
 fn main() -> String {
@@ -264,28 +265,7 @@ impl Reading<'_> {
                 let fine = [self.address(&url), self.variable(&secret_env)];
                 (!fine.contains(&false)).then_some(Fulfilment::Webhook { url: url.value, secret_env: secret_env.value })
             }
-            FulfilmentFile::GithubWorkflow(GithubWorkflowFile { repository, workflow, git_ref, inputs }) => {
-                let parts: Vec<&str> = repository.value.split('/').collect();
-                if parts.len() != 2 || parts.iter().any(|part| part.is_empty()) {
-                    self.at(&repository, "not a repository", "write owner/name");
-                    return None;
-                }
-                if workflow.value.contains('/') || workflow.value.is_empty() {
-                    self.at(
-                        &workflow,
-                        "not the name of a workflow's file",
-                        "write provision.yaml, without .github/workflows",
-                    );
-                    return None;
-                }
-                let inputs = inputs
-                    .into_iter()
-                    .map(|(name, text)| Some((name, self.template(&text, form)?)))
-                    .collect::<Vec<_>>();
-                let inputs = inputs.into_iter().collect::<Option<_>>()?;
-                let (repository, workflow) = (repository.value, workflow.value);
-                Some(Fulfilment::GithubWorkflow { repository, workflow, git_ref, inputs })
-            }
+            FulfilmentFile::GithubWorkflow(file) => self.workflow(file, form),
             FulfilmentFile::Backstage(BackstageFile { base_url, template_ref, token_env }) => {
                 let fine = [self.address(&base_url), self.variable(&token_env)];
                 (!fine.contains(&false)).then_some(Fulfilment::Backstage {
@@ -295,6 +275,35 @@ impl Reading<'_> {
                 })
             }
         }
+    }
+
+    fn workflow(&mut self, file: GithubWorkflowFile, form: &FormSchema) -> Option<Fulfilment> {
+        let GithubWorkflowFile { repository, workflow, git_ref, inputs, key_input } = file;
+        let parts: Vec<&str> = repository.value.split('/').collect();
+        if parts.len() != 2 || parts.iter().any(|part| part.is_empty()) {
+            self.at(&repository, "not a repository", "write owner/name");
+            return None;
+        }
+        if workflow.value.contains('/') || workflow.value.is_empty() {
+            let hint = "write provision.yaml, without .github/workflows";
+            self.at(&workflow, "not the name of a workflow's file", hint);
+            return None;
+        }
+        if let Some(key) = &key_input
+            && (key.value.trim().is_empty() || inputs.contains_key(&key.value))
+        {
+            let hint = "name an input of the workflow's own, which its run-name shows";
+            self.at(key, "the key needs an input for itself", hint);
+            return None;
+        }
+        let inputs: Vec<_> = inputs.into_iter().map(|(name, text)| Some((name, self.template(&text, form)?))).collect();
+        Some(Fulfilment::GithubWorkflow {
+            repository: repository.value,
+            workflow: workflow.value,
+            git_ref,
+            inputs: inputs.into_iter().collect::<Option<_>>()?,
+            key_input: key_input.map(|key| key.value),
+        })
     }
 
     /// Every name in it must be a field of the form.

@@ -17,6 +17,7 @@ use crate::{
         drafts::Draft,
         incidents::Incident,
         requests::{Request, ThreadRole},
+        services::Progress,
     },
 };
 
@@ -247,6 +248,9 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
     {
         blocks.push(note(promise));
     }
+    if let Some(run) = run_words(tx, request).await? {
+        blocks.push(note(run));
+    }
     if let Some(resolution) = request.resolution.as_deref().filter(|text| !text.is_empty()) {
         blocks.push(text(quoted(resolution)));
     }
@@ -269,6 +273,19 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
         ));
     }
     Ok(Card { blocks })
+}
+
+/// How far the system has come that does what was ordered: where to watch it, and what its log says last.
+async fn run_words(tx: &mut Tx, request: &Request) -> Result<Option<String>, store::Error> {
+    if request.service.is_none() || !request.state.is_active() {
+        return Ok(None);
+    }
+    let run = store::services::fulfilment(tx, request.id).await?.filter(|run| run.state == Progress::Running);
+    Ok(run.map(|run| {
+        let place = run.url.map(|url| format!(": {url}")).unwrap_or_default();
+        let line = run.message.lines().last().map(|line| format!("\n`{}`", line.replace('`', "'"))).unwrap_or_default();
+        format!("It is being done{place}{line}")
+    }))
 }
 
 /// The route that the classifier would have chosen next, while the request is where it was first sent.
