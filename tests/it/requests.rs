@@ -202,8 +202,24 @@ async fn what_is_not_solved_comes_back() {
         let open = now(&world, &request).await;
         assert_eq!((open.state, open.outcome, open.reopened), (State::Assigned, Some(Outcome::NotSolved), 1));
         assert!(last(&world, &request, ThreadRole::Triage).await.text.contains("It dies at midnight."));
-        // The old card's button is out of date: nothing is resolved twice.
-        world.press("dev", question, "Solved", &[]).await.unwrap_err();
+        // The old cards ask no more, and whoever still sees their buttons is told why.
+        let asked = said(&world, &request, ThreadRole::Requester).await;
+        let answered: Vec<&Message> = asked.iter().filter(|it| it.text.contains("You said that it is not")).collect();
+        assert_eq!(answered.len(), 2, "both cards that asked: {asked:?}");
+        assert!(answered.iter().all(|message| labels(message).is_empty() && !message.text.contains("Is it solved?")));
+        let late = world.press("dev", question, "Solved", &[]).await.unwrap_err();
+        assert!(refusal(late).contains("#1 was opened again, and the team works on it."));
+        let again = world.press("dev", question, "Not solved", &[]).await.unwrap_err();
+        assert!(refusal(again).contains("#1 is open already"));
+        // Once it is solved, the way back is what is left.
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        world.fill("sam", &triage, "Resolve", &[("cause", "user_error"), ("text", "Stop it.")]).await.unwrap();
+        let question = last(&world, &request, ThreadRole::Requester).await;
+        world.press("dev", &question, "Solved", &[]).await.unwrap();
+        let settled = world.message(question.id).await;
+        assert!(settled.text.contains("You said that it is solved.") && labels(&settled) == ["Not solved"]);
+        let twice = world.press("dev", &question, "Solved", &[]).await.unwrap_err();
+        assert!(refusal(twice).contains("You have said already that #1 is solved."));
         world
     })
     .await;
@@ -287,6 +303,45 @@ async fn requests_are_merged_split_and_given_on() {
         assert_eq!(now(&world, &first).await.state, State::Closed);
         let over = world.fill("sam", &triage, "Priority", &[("priority", "high")]).await.unwrap_err();
         assert!(refusal(over).contains("over"));
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_written_under_two_requests_goes_to_the_one_it_is_meant_for() {
+    on_both(Files::harbor, |world| async move {
+        let (first, _) = opened(&world, ASKED).await;
+        let triage = card(&world, &first, ThreadRole::Triage).await;
+        world.fill("sam", &triage, "Split", &[("title", "Raise the limit"), ("text", "for all teams")]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        let second = store::requests::by_number(&mut tx, 2).await.unwrap().unwrap();
+        drop(tx);
+        let heard = async |request: &Request, text: &str| {
+            said(&world, request, ThreadRole::Triage).await.iter().any(|message| message.text.contains(text))
+        };
+
+        let unnamed = write(&world, "dev", &first, ThreadRole::Requester, "It is needed by noon.").await;
+        assert_eq!((heard(&first, "by noon").await, heard(&second, "by noon").await), (false, true));
+        let told = world.replies(unnamed.id, "dev").await;
+        let notices = |all: &[Message]| all.iter().filter(|it| it.text.contains("I have passed this on")).count();
+        assert!(told.last().unwrap().text.contains("for #2. Begin with #1 for the other."), "{told:?}");
+        assert!(notices(&world.replies(unnamed.id, "dot").await) == 0, "nobody else needs to know");
+
+        write(&world, "dev", &first, ThreadRole::Requester, "#1 The export died again.").await;
+        assert_eq!((heard(&first, "died again").await, heard(&second, "died again").await), (true, false));
+        write(&world, "dev", &first, ThreadRole::Requester, "Or by one o'clock.").await;
+        assert!(heard(&second, "one o'clock").await);
+        assert_eq!(notices(&world.replies(unnamed.id, "dev").await), 1, "told once");
+        // An edit stays where the message went.
+        world.edit(unnamed.id, "#1 is not meant, and it is needed by eleven.").await;
+        assert_eq!((heard(&first, "by eleven").await, heard(&second, "by eleven").await), (false, true));
+
+        // Once one of them is closed, there is nothing to choose.
+        let own = card(&world, &second, ThreadRole::Requester).await;
+        world.press("dev", &own, "No longer needed", &[]).await.unwrap();
+        write(&world, "dev", &first, ThreadRole::Requester, "Only the export is left.").await;
+        assert!(heard(&first, "is left").await);
         world
     })
     .await;

@@ -335,7 +335,7 @@ async fn succeeded(core: &Core, tx: &mut Tx, request: Request, links: &str, url:
         ..request
     };
     let after = keep(core, tx, after, None, Entry::of("resolved").text(words.as_str())).await?;
-    super::moves::ask_whether_solved(core, tx, &after, "Stationmaster", &words).await?;
+    super::question::ask(core, tx, &after, "Stationmaster", &words).await?;
     Ok(())
 }
 

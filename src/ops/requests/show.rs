@@ -473,12 +473,24 @@ pub(super) fn question_back(request: &Request, asker: &str, words: &str) -> Card
     ))
 }
 
+/// What a requester is asked once a request is resolved.
+pub(super) const IS_IT_SOLVED: &str = "Is it solved?";
+
 /// What became of the request, and the question whether it helped.
 pub(super) fn resolved(request: &Request, solver: &str, words: &str, solved: ActionId, unsolved: ActionId) -> Card {
     Card::text(headline(request))
         .with(text(format!("Resolved by **{}**:\n\n{}", escape(solver), quoted(words))))
-        .with(text("Is it solved?"))
+        .with(text(IS_IT_SOLVED))
         .with(Block::Buttons { items: vec![primary(solved, "Solved"), button(unsolved, "Not solved")] })
+}
+
+/// What is left of a card that asked: what became of the question, and the way back where there is one.
+pub(super) fn answered(card: Card, words: &str, unsolved: Option<ActionId>) -> Card {
+    let card = card.with(note(words));
+    match unsolved {
+        Some(unsolved) => card.with(Block::Buttons { items: vec![button(unsolved, "Not solved")] }),
+        None => card,
+    }
 }
 
 /// The one effort question, with the wording of its instrument.
