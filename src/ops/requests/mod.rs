@@ -13,7 +13,7 @@ pub mod open;
 pub(super) mod order;
 mod question;
 mod show;
-mod similar;
+pub(super) mod similar;
 pub mod sync;
 pub mod tracker;
 
