@@ -14,6 +14,7 @@ mod discord;
 mod duty;
 mod eval;
 mod eval_routes;
+mod eval_similar;
 mod jobs;
 mod kb;
 mod serve;

@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod duty;
 pub mod evaluate;
 pub mod evaluate_routes;
+pub mod evaluate_similar;
 pub mod feedback;
 pub mod forms;
 pub mod furnish;

@@ -7,11 +7,13 @@ pub mod files;
 pub mod fulfil;
 pub(super) mod incidents;
 pub(super) mod list;
+mod meant;
 pub mod moves;
 pub mod open;
 pub(super) mod order;
+mod question;
 mod show;
-mod similar;
+pub(super) mod similar;
 pub mod sync;
 pub mod tracker;
 
