@@ -2,9 +2,11 @@
 
 pub mod answer;
 pub mod audience;
+pub mod cluster;
 pub mod embedding;
 pub mod feedback;
 pub mod file;
+pub mod gap;
 pub mod hours;
 pub mod ids;
 pub mod incident;
@@ -16,3 +18,4 @@ pub mod redact;
 pub mod request;
 pub mod rota;
 pub mod service;
+pub mod theme;

@@ -180,7 +180,11 @@ pub async fn insert(tx: &mut Tx, answer: &Answer, citations: &[(Citation, TextHa
     .bind(answer.superseded_at)
     .execute(tx)
     .await?;
-    sql!("UPDATE questions SET verdict = $2, mode = $3 WHERE id = $1")
+    sql!(
+        "UPDATE questions SET verdict = $2, mode = $3,
+             gap_due_at = CASE WHEN $2 = 'abstained' OR gap_id IS NOT NULL THEN asked_at ELSE gap_due_at END
+         WHERE id = $1"
+    )
         .bind(answer.question)
         .bind(answer.verdict.id())
         .bind(answer.mode.id())

@@ -5,9 +5,11 @@
 pub mod actions;
 pub mod answers;
 pub mod audit;
+pub mod curated;
 pub mod dialect;
 pub mod drafts;
 pub mod feedback;
+pub mod gaps;
 pub mod inbox;
 pub mod incidents;
 pub mod jobs;
@@ -17,6 +19,7 @@ pub mod people;
 pub mod ratings;
 pub mod requests;
 pub mod services;
+pub mod themes;
 pub mod types;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};

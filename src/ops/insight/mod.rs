@@ -1,0 +1,3 @@
+//! What the platform's owner learns from what people ask and say, and what they do about it.
+
+pub mod meaning;
