@@ -102,7 +102,7 @@ INSERT INTO feedback (id, number, message_id, platform, person, kind, text, cont
     FROM feedback_before;
 DROP TABLE feedback_before;
 INSERT INTO counters (name, next) SELECT 'feedback', COUNT(*) + 1 FROM feedback;
-CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id);
+CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id, person);
 CREATE UNIQUE INDEX feedback_by_number ON feedback (number);
 CREATE INDEX feedback_by_status ON feedback (platform, status, said_at);
 CREATE INDEX feedback_by_time ON feedback (platform, said_at, id);

@@ -20,6 +20,7 @@ use super::{
     rota::{self, Rota},
     routes,
     services::{self, Backstage},
+    surveys::{self, Survey},
 };
 use crate::domain::{
     audience::Audience,
@@ -54,6 +55,8 @@ pub struct Platform {
     pub absences: Vec<Absence>,
     /// What can be asked for by a form.
     pub services: Vec<Service>,
+    /// What some of those who use it are asked now and then.
+    pub surveys: Vec<Survey>,
     /// Does what its templates describe, where there is one.
     pub backstage: Option<Backstage>,
     /// Questions offered to somebody who does not know what to ask.
@@ -495,7 +498,8 @@ fn load(folder: &Path, findings: &mut Diagnostics) -> Option<(Platform, Vec<(Str
     let rota::Rotas { rotas, absences } = rota::load(folder, &known, findings);
     let platform = Platform { routes, ..platform };
     let services = services::load(&folder.join("catalog"), &platform, findings);
-    Some((Platform { answers, promises, rotas, absences, services, ..platform }, asked_for))
+    let surveys = surveys::load(&folder.join("surveys"), &platform.name, findings);
+    Some((Platform { answers, promises, rotas, absences, services, surveys, ..platform }, asked_for))
 }
 
 /// Letters, digits and what GitHub allows in names besides them.
@@ -645,6 +649,7 @@ impl Checker<'_> {
             rotas: Vec::new(),
             absences: Vec::new(),
             services: Vec::new(),
+            surveys: Vec::new(),
             backstage,
             examples,
             routes: Routes::default(),

@@ -10,6 +10,7 @@ pub mod gap;
 pub mod hours;
 pub mod ids;
 pub mod incident;
+pub mod instrument;
 pub mod message;
 pub mod passage;
 pub mod people;

@@ -138,6 +138,7 @@ pub const DELIVER: &str = "deliver";
 pub const TRACK: &str = "track";
 pub const READ_TICKET: &str = "read_ticket";
 pub const CARRY_FILE: &str = "carry_file";
+pub const INVITE: &str = "invite";
 pub const SYNC: &str = "sync";
 
 /// How a handler ended.

@@ -12,6 +12,7 @@ pub mod feedback;
 pub mod gaps;
 pub mod inbox;
 pub mod incidents;
+pub mod instruments;
 pub mod jobs;
 pub mod knowledge;
 pub mod messages;

@@ -107,7 +107,7 @@ pub(super) async fn mark(
     if press.values.is_empty() {
         return Ok(Response::form(show::incident_form(action.id, &request, known.as_ref())));
     }
-    let clean = |field: &str| crate::domain::redact::redact(press.value(field).trim()).text;
+    let clean = |field: &str| core.clean(press.value(field).trim()).text;
     let text = clean("text");
     if text.is_empty() {
         return Err(UserError::new("There is no text in that.", "Write what people should know.").into());

@@ -11,10 +11,11 @@ use crate::{
     config::Platform,
     domain::{
         ids::RequestId,
+        instrument,
         people::Person,
         request::{IllegalMove, Move, Outcome, Priority, RootCause, RoutedBy, State, next},
     },
-    ops::{compose::escape, deliver},
+    ops::{compose::escape, deliver, instruments},
     store::{
         self, Tx,
         actions::Action,
@@ -102,7 +103,7 @@ impl Desk<'_> {
         if words.is_empty() {
             return Err(UserError::new("There is no text in that.", "Write a sentence.").into());
         }
-        Ok(crate::domain::redact::redact(&words).text)
+        Ok(self.core.clean(&words).text)
     }
 
     /// Nothing was sent in yet: the button itself was pressed.
@@ -400,6 +401,8 @@ impl Desk<'_> {
         for score in 1..=7 {
             scores.push(show::action(self.core, tx, &after, "effort", Some(&score.to_string())).await?);
         }
+        instruments::counted(self.core, tx, self.person, &after.platform, after.team.as_deref(), after.id.uuid())
+            .await?;
         let card = show::effort(self.platform, &scores);
         tell(self.core, tx, after.id, ThreadRole::Requester, &card).await?;
         Ok(Response::notice("Good to hear."))
@@ -429,9 +432,9 @@ impl Desk<'_> {
     async fn effort(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
         self.must_be_requester(&request)?;
         let score: i64 = self.action.argument.as_deref().and_then(|score| score.parse().ok()).unwrap_or(0);
-        let response = store::feedback::Response {
-            instrument: "effort",
-            wording: show::EFFORT_WORDING,
+        let response = store::instruments::Response {
+            instrument: instrument::EFFORT,
+            wording: instrument::EFFORT_WORDING,
             platform: &request.platform,
             person: &self.person.id,
             subject: request.id.uuid(),
@@ -439,7 +442,7 @@ impl Desk<'_> {
             team: request.team.as_deref(),
             capability: request.capability.as_deref(),
         };
-        store::feedback::answer_instrument(tx, &*self.core.clock, &response).await?;
+        store::instruments::respond(tx, &*self.core.clock, &response).await?;
         let entry = Entry::of("effort").detail(json!({ "score": score }));
         note(self.core, tx, request.id, Some(self.person), &entry).await?;
         Ok(Response::notice("Thank you."))

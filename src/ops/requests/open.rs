@@ -241,7 +241,7 @@ pub(super) async fn send(
         "" => draft.fields["team"].as_str().map(str::to_owned),
         team => Some(team.to_owned()).filter(|team| person.teams.contains(team)),
     };
-    let clean = |words: &str| crate::domain::redact::redact(words).text;
+    let clean = |words: &str| core.clean(words).text;
     draft.fields = json!({
         "title": clean(title),
         "text": clean(words),

@@ -187,7 +187,7 @@ async fn page(core: &Core, tx: &mut Tx, press: &Press, person: &Person, action: 
     }
     typed = forms::with_people(&core.config, &press.chat, shown, &service.form, &typed);
     for value in typed.values_mut() {
-        *value = crate::domain::redact::redact(value).text;
+        *value = core.clean(value).text;
     }
     let errors = forms::page_errors(&service.form, &typed, &fields);
     if !errors.is_empty() {

@@ -24,8 +24,6 @@ use crate::{
 const SHOWN_LINES: usize = 12;
 const MOST_TITLE: usize = 120;
 const MOST_TEXT: usize = 3000;
-/// The statement of the Customer Effort Score 2.0, and its version: a changed wording begins a new series.
-pub(super) const EFFORT_WORDING: &str = "ces-2.0/1";
 
 fn text(markdown: impl Into<String>) -> Block {
     Block::Text { markdown: markdown.into() }
@@ -468,9 +466,8 @@ pub(super) fn resolved(request: &Request, solver: &str, words: &str, solved: Act
 pub(super) fn effort(platform: &Platform, scores: &[ActionId]) -> Card {
     let items = (1..).zip(scores).map(|(score, action)| button(*action, &score.to_string())).collect();
     Card::text(format!(
-        "Thank you. One question, from 1 (strongly disagree) to 7 (strongly agree): *{} made it easy for me to handle \
-         my issue.*",
-        escape(&platform.name)
+        "Thank you. One question, from 1 (strongly disagree) to 7 (strongly agree): *{}*",
+        escape(&crate::domain::instrument::effort_statement(&platform.name))
     ))
     .with(Block::Buttons { items })
 }
