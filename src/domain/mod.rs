@@ -16,3 +16,4 @@ pub mod redact;
 pub mod request;
 pub mod rota;
 pub mod service;
+pub mod statistics;
