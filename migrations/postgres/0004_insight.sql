@@ -2,7 +2,7 @@
 -- sessions, and digests.
 
 -- A question's story in its own row, so that lists and numbers need no join. `person`: the asker, by the files' id where
--- they name one. `verdict`, `mode`: of the newest answer. `helpful`: what was said last of it. `outcome`: `open` until
+-- they name one. `verdict`, `mode`, `latency_ms`: of the newest answer. `helpful`: what was said last of it. `outcome`: `open` until
 -- `settle_at`, then `resolved` (somebody said so, and the team did not come back), `returned` (it did: `returned_as`),
 -- `unresolved` (somebody said it did not help, or a request followed) or `unknown` (nobody said anything).
 ALTER TABLE questions ADD COLUMN person TEXT NOT NULL DEFAULT '';
@@ -11,6 +11,7 @@ ALTER TABLE questions ADD COLUMN capability TEXT;
 ALTER TABLE questions ADD COLUMN direct BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE questions ADD COLUMN verdict TEXT;
 ALTER TABLE questions ADD COLUMN mode TEXT;
+ALTER TABLE questions ADD COLUMN latency_ms BIGINT;
 ALTER TABLE questions ADD COLUMN helpful BOOLEAN;
 ALTER TABLE questions ADD COLUMN request_id UUID;
 ALTER TABLE questions ADD COLUMN outcome TEXT NOT NULL DEFAULT 'open';
@@ -24,6 +25,8 @@ UPDATE questions SET
     verdict = (SELECT answers.verdict FROM answers
         WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
     mode = (SELECT answers.mode FROM answers
+        WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
+    latency_ms = (SELECT answers.latency_ms FROM answers
         WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
     helpful = (SELECT ratings.helpful FROM ratings JOIN answers ON answers.id = ratings.answer_id
         WHERE answers.question_id = questions.id ORDER BY ratings.rated_at DESC LIMIT 1),

@@ -12,6 +12,7 @@ pub mod evaluate_routes;
 pub mod feedback;
 pub mod forms;
 pub mod furnish;
+pub mod insight;
 pub mod intake;
 pub mod json_lines;
 pub mod knowledge_base;

@@ -174,9 +174,10 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
     .execute(tx)
     .await?;
     if let Some(question) = request.question.filter(|_| rows == 1) {
-        sql!("UPDATE questions SET request_id = $2 WHERE id = $1 AND request_id IS NULL")
+        sql!("UPDATE questions SET request_id = $2, settle_at = asked_at + $3 WHERE id = $1 AND request_id IS NULL")
             .bind(question)
             .bind(request.id)
+            .bind(Value::micros(super::answers::RETURN_WINDOW))
             .execute(tx)
             .await?;
     }

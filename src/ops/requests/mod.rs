@@ -11,7 +11,7 @@ pub mod moves;
 pub mod open;
 pub(super) mod order;
 mod show;
-mod similar;
+pub(super) mod similar;
 pub mod sync;
 pub mod tracker;
 
