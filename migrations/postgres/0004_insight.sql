@@ -47,14 +47,26 @@ CREATE INDEX questions_by_person ON questions (person, asked_at);
 CREATE INDEX questions_by_settling ON questions (settle_at);
 CREATE INDEX questions_by_gap ON questions (gap_id, asked_at);
 
--- `minutes`: hands-on minutes that whoever resolved it told. `work`: `operational` or `project`.
+-- `minutes`: hands-on minutes that whoever resolved it told. `work`: `operational` or `project`. What the timeline says in
+-- figures: `measured_minutes` of business hours from the first claim or word to the resolution; for the promises of a first
+-- response and of the resolution how each stands (`running`, `kept`, `broken`), since when, and when it is due.
 ALTER TABLE requests ADD COLUMN minutes BIGINT;
 ALTER TABLE requests ADD COLUMN work TEXT NOT NULL DEFAULT 'operational';
+ALTER TABLE requests ADD COLUMN measured_minutes BIGINT;
+ALTER TABLE requests ADD COLUMN first_response_at BIGINT;
+ALTER TABLE requests ADD COLUMN first_promise TEXT;
+ALTER TABLE requests ADD COLUMN first_promise_at BIGINT;
+ALTER TABLE requests ADD COLUMN first_due_at BIGINT;
+ALTER TABLE requests ADD COLUMN resolution_promise TEXT;
+ALTER TABLE requests ADD COLUMN resolution_promise_at BIGINT;
+ALTER TABLE requests ADD COLUMN resolution_due_at BIGINT;
 CREATE INDEX requests_by_platform ON requests (platform, opened_at, id);
 CREATE INDEX requests_by_route ON requests (platform, route, opened_at);
 CREATE INDEX requests_by_team ON requests (platform, team, opened_at);
 CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at);
 CREATE INDEX requests_by_resolution ON requests (platform, resolved_at);
+CREATE INDEX requests_by_first_promise ON requests (platform, first_promise_at, first_promise);
+CREATE INDEX requests_by_resolution_promise ON requests (platform, resolution_promise_at, resolution_promise);
 CREATE INDEX requests_by_tracker ON requests (tracker);
 
 -- Feedback. Anonymous feedback has no person, no team, no message, an id without a time in it, and the day in place of the

@@ -8,6 +8,7 @@ pub mod file;
 pub mod hours;
 pub mod ids;
 pub mod incident;
+pub mod measures;
 pub mod message;
 pub mod passage;
 pub mod people;
