@@ -2,7 +2,7 @@
 -- sessions, and digests.
 
 -- A question's story in its own row, so that lists and numbers need no join. `person`: the asker, by the files' id where
--- they name one. `verdict`, `mode`: of the newest answer. `helpful`: what was said last of it. `outcome`: `open` until
+-- they name one. `verdict`, `mode`, `latency_ms`: of the newest answer. `helpful`: what was said last of it. `outcome`: `open` until
 -- `settle_at`, then `resolved` (somebody said so, and the team did not come back), `returned` (it did: `returned_as`),
 -- `unresolved` (somebody said it did not help, or a request followed) or `unknown` (nobody said anything).
 ALTER TABLE questions ADD COLUMN person TEXT NOT NULL DEFAULT '';
@@ -11,6 +11,7 @@ ALTER TABLE questions ADD COLUMN capability TEXT;
 ALTER TABLE questions ADD COLUMN direct INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE questions ADD COLUMN verdict TEXT;
 ALTER TABLE questions ADD COLUMN mode TEXT;
+ALTER TABLE questions ADD COLUMN latency_ms INTEGER;
 ALTER TABLE questions ADD COLUMN helpful INTEGER;
 ALTER TABLE questions ADD COLUMN request_id BLOB;
 ALTER TABLE questions ADD COLUMN outcome TEXT NOT NULL DEFAULT 'open';
@@ -26,6 +27,8 @@ UPDATE questions SET
     verdict = (SELECT answers.verdict FROM answers
         WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
     mode = (SELECT answers.mode FROM answers
+        WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
+    latency_ms = (SELECT answers.latency_ms FROM answers
         WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
     helpful = (SELECT ratings.helpful FROM ratings JOIN answers ON answers.id = ratings.answer_id
         WHERE answers.question_id = questions.id ORDER BY ratings.rated_at DESC LIMIT 1),
@@ -49,10 +52,20 @@ CREATE INDEX questions_by_gap ON questions (gap_id, asked_at);
 CREATE INDEX questions_by_request ON questions (request_id);
 CREATE INDEX questions_by_gap_due ON questions (platform, gap_due_at, id);
 
--- `minutes`: hands-on minutes that whoever resolved it told. `work`: `operational` or `project`. `place_at`: set while its
--- place in the backlog is to be looked at.
+-- `minutes`: hands-on minutes that whoever resolved it told. `work`: `operational` or `project`. What the timeline says in
+-- figures: `measured_minutes` of business hours from the first claim or word to the resolution; for the promises of a first
+-- response and of the resolution how each stands (`running`, `kept`, `broken`), since when, and when it is due.
+-- `place_at`: set while its place in the backlog is to be looked at.
 ALTER TABLE requests ADD COLUMN minutes INTEGER;
 ALTER TABLE requests ADD COLUMN work TEXT NOT NULL DEFAULT 'operational';
+ALTER TABLE requests ADD COLUMN measured_minutes INTEGER;
+ALTER TABLE requests ADD COLUMN first_response_at INTEGER;
+ALTER TABLE requests ADD COLUMN first_promise TEXT;
+ALTER TABLE requests ADD COLUMN first_promise_at INTEGER;
+ALTER TABLE requests ADD COLUMN first_due_at INTEGER;
+ALTER TABLE requests ADD COLUMN resolution_promise TEXT;
+ALTER TABLE requests ADD COLUMN resolution_promise_at INTEGER;
+ALTER TABLE requests ADD COLUMN resolution_due_at INTEGER;
 ALTER TABLE requests ADD COLUMN place_at INTEGER;
 UPDATE requests SET place_at = opened_at;
 CREATE INDEX requests_by_placing ON requests (platform, place_at, id);
@@ -61,6 +74,8 @@ CREATE INDEX requests_by_route ON requests (platform, route, opened_at);
 CREATE INDEX requests_by_team ON requests (platform, team, opened_at);
 CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at);
 CREATE INDEX requests_by_resolution ON requests (platform, resolved_at);
+CREATE INDEX requests_by_first_promise ON requests (platform, first_promise_at, first_promise);
+CREATE INDEX requests_by_resolution_promise ON requests (platform, resolution_promise_at, resolution_promise);
 CREATE INDEX requests_by_tracker ON requests (tracker);
 
 -- Feedback. Anonymous feedback has no person, no team, no message, an id without a time in it, and the day in place of the

@@ -16,6 +16,7 @@ pub mod instruments;
 pub mod jobs;
 pub mod knowledge;
 pub mod messages;
+pub mod outcomes;
 pub mod people;
 pub mod ratings;
 pub mod requests;

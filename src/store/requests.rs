@@ -7,7 +7,9 @@ use crate::{
     clock::Timestamp,
     domain::{
         ids::{EventId, MessageId, QuestionId, RequestId},
+        measures::{Measures, Promised, Standing},
         request::{Approval, Outcome, Priority, RequestKind, RootCause, RoutedBy, State},
+        service::WorkKind,
     },
 };
 
@@ -63,6 +65,11 @@ pub struct Request {
     pub next_check_at: Option<Timestamp>,
     /// Where another tracker keeps it.
     pub tracker: Option<String>,
+    /// Does it keep things running, or build something?
+    pub work: WorkKind,
+    /// Hands-on minutes, as whoever resolved it told them.
+    pub minutes: Option<i64>,
+    pub measures: Measures,
 }
 
 impl Request {
@@ -109,8 +116,23 @@ impl Request {
             version: row.get("version")?,
             next_check_at: row.optional_time("next_check_at")?,
             tracker: row.get("tracker")?,
+            work: row.parsed("work", WorkKind::from_id, "kind of work")?,
+            minutes: row.get("minutes")?,
+            measures: Measures {
+                first_response_at: row.optional_time("first_response_at")?,
+                first_response: promised(row, "first_promise", "first_promise_at", "first_due_at")?,
+                resolution: promised(row, "resolution_promise", "resolution_promise_at", "resolution_due_at")?,
+                minutes: row.get("measured_minutes")?,
+            },
         })
     }
+}
+
+/// A promise, from the columns that say how it stands, since when, and when it is due.
+fn promised(row: &Row, standing: &str, at: &str, due: &str) -> Result<Option<Promised>> {
+    let known = row.get::<Option<String>>(standing)?;
+    let Some(standing) = known.as_deref().and_then(Standing::from_id) else { return Ok(None) };
+    Ok(Some(Promised { standing, at: row.optional_time(at)?, due: row.optional_time(due)? }))
 }
 
 fn all(rows: &[Row]) -> Result<Vec<Request>> {
@@ -140,9 +162,9 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO requests (id, number, question_id, message_id, platform, capability, kind, requester, team, title,
              text, state, route, routed_by, routed_why, priority, assignee, private, service, form, approval,
-             approval_until, split_from, opened_at, changed_at, next_check_at, place_at)
+             approval_until, split_from, opened_at, changed_at, next_check_at, work, place_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-             $24, $25, $26, $24)
+             $24, $25, $26, $27, $24)
          ON CONFLICT (message_id, requester) DO NOTHING"
     )
     .bind(request.id)
@@ -171,12 +193,17 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
     .bind(request.opened_at)
     .bind(request.changed_at)
     .bind(request.next_check_at)
+    .bind(request.work.id())
     .execute(tx)
     .await?;
     if let Some(question) = request.question.filter(|_| rows == 1) {
-        sql!("UPDATE questions SET request_id = $2, gap_due_at = asked_at WHERE id = $1 AND request_id IS NULL")
+        sql!(
+            "UPDATE questions SET request_id = $2, settle_at = asked_at + $3, gap_due_at = asked_at
+             WHERE id = $1 AND request_id IS NULL"
+        )
             .bind(question)
             .bind(request.id)
+            .bind(Value::micros(super::answers::RETURN_WINDOW))
             .execute(tx)
             .await?;
     }
@@ -188,12 +215,15 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn update(tx: &mut Tx, request: &Request) -> Result<bool> {
+    let Measures { first_response_at, first_response, resolution, minutes: measured } = request.measures;
     let rows = sql!(
         "UPDATE requests SET capability = $3, title = $4, text = $5, state = $6, route = $7, routed_by = $8,
              routed_why = $9, priority = $10, assignee = $11, private = $12, approval = $13, approval_until = $14,
              cause = $15, resolution = $16, merged_into = $17, outcome = $18, reopened = $19, reminded = $20,
              waiting_since = $21, resolved_at = $22, closed_at = $23, changed_at = $24, next_check_at = $25,
-             tracker = $26, version = version + 1, place_at = $24
+             tracker = $26, work = $27, minutes = $28, measured_minutes = $29, first_response_at = $30,
+             first_promise = $31, first_promise_at = $32, first_due_at = $33, resolution_promise = $34,
+             resolution_promise_at = $35, resolution_due_at = $36, place_at = $24, version = version + 1
          WHERE id = $1 AND version = $2"
     )
     .bind(request.id)
@@ -222,6 +252,16 @@ pub async fn update(tx: &mut Tx, request: &Request) -> Result<bool> {
     .bind(request.changed_at)
     .bind(request.next_check_at)
     .bind(request.tracker.clone())
+    .bind(request.work.id())
+    .bind(request.minutes)
+    .bind(measured)
+    .bind(first_response_at)
+    .bind(first_response.map(|promised| promised.standing.id()))
+    .bind(first_response.and_then(|promised| promised.at))
+    .bind(first_response.and_then(|promised| promised.due))
+    .bind(resolution.map(|promised| promised.standing.id()))
+    .bind(resolution.and_then(|promised| promised.at))
+    .bind(resolution.and_then(|promised| promised.due))
     .execute(tx)
     .await?;
     if rows == 1 {

@@ -17,6 +17,7 @@ mod knowledge;
 mod migrations;
 mod orders;
 mod outage;
+mod outcomes;
 mod outside;
 mod people;
 mod requests;

@@ -61,7 +61,7 @@ pub(super) async fn find(
 ///
 /// # Errors
 /// When the model or the store fails.
-pub(super) async fn likeness(core: &Core, text: &str, others: &[String]) -> anyhow::Result<Vec<f32>> {
+pub(in crate::ops) async fn likeness(core: &Core, text: &str, others: &[String]) -> anyhow::Result<Vec<f32>> {
     let all: Vec<&str> = std::iter::once(text).chain(others.iter().map(String::as_str)).collect();
     let vectors = core.knowledge.embed_short(&all).await.context("embed texts to compare")?;
     Ok(others
