@@ -13,6 +13,7 @@ mod check;
 mod discord;
 mod duty;
 mod eval;
+mod eval_clusters;
 mod eval_routes;
 mod eval_similar;
 mod jobs;

@@ -2,13 +2,16 @@
 
 pub mod answer;
 pub mod audience;
+pub mod cluster;
 pub mod embedding;
 pub mod feedback;
 pub mod file;
+pub mod gap;
 pub mod hours;
 pub mod ids;
 pub mod incident;
 pub mod instrument;
+pub mod measures;
 pub mod message;
 pub mod passage;
 pub mod people;
@@ -17,3 +20,5 @@ pub mod redact;
 pub mod request;
 pub mod rota;
 pub mod service;
+pub mod statistics;
+pub mod theme;

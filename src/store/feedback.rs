@@ -45,6 +45,11 @@ impl Feedback {
         self.person.is_none()
     }
 
+    /// Does it belong into the backlog, and is not there yet?
+    pub const fn awaits_a_place(&self) -> bool {
+        self.kind.asks_for_something() && self.theme.is_none()
+    }
+
     fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             id: FeedbackId::from_uuid(row.get("id")?),
@@ -90,8 +95,8 @@ pub async fn next_number(tx: &mut Tx) -> Result<i64> {
 pub async fn record(tx: &mut Tx, feedback: &Feedback) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO feedback (id, number, message_id, platform, capability, person, team, kind, text, effort, contact,
-             anonymous, status, theme_id, said_at, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+             anonymous, status, theme_id, said_at, changed_at, place_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          ON CONFLICT (message_id, person) DO NOTHING"
     )
     .bind(feedback.id)
@@ -110,8 +115,33 @@ pub async fn record(tx: &mut Tx, feedback: &Feedback) -> Result<bool> {
     .bind(feedback.theme)
     .bind(feedback.said_at)
     .bind(feedback.changed_at)
+    .bind(feedback.awaits_a_place().then_some(feedback.said_at))
     .execute(tx)
     .await?;
+    Ok(rows == 1)
+}
+
+/// Feedback without a place in the backlog, the longest waiting first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Feedback>> {
+    let rows =
+        sql!("SELECT * FROM feedback WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2")
+            .bind(platform)
+            .bind(limit)
+            .all(tx)
+            .await?;
+    rows.iter().map(Feedback::from_row).collect()
+}
+
+/// Takes feedback to find its place. `false` when somebody else has.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take_unplaced(tx: &mut Tx, id: FeedbackId) -> Result<bool> {
+    let rows =
+        sql!("UPDATE feedback SET place_at = NULL WHERE id = $1 AND place_at IS NOT NULL").bind(id).execute(tx).await?;
     Ok(rows == 1)
 }
 

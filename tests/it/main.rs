@@ -18,6 +18,7 @@ mod knowledge;
 mod migrations;
 mod orders;
 mod outage;
+mod outcomes;
 mod outside;
 mod people;
 mod requests;

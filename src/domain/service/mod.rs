@@ -51,6 +51,10 @@ impl WorkKind {
             Self::Project => "project",
         }
     }
+
+    pub fn from_id(id: &str) -> Option<Self> {
+        [Self::Operational, Self::Project].into_iter().find(|work| work.id() == id)
+    }
 }
 
 /// What a service costs each month: the sum of the amounts that stand beside what was chosen.

@@ -128,7 +128,7 @@ async fn keep(
 ) -> Result<Request, Failure> {
     request.changed_at = core.clock.now();
     note(core, tx, request.id, by, &entry).await?;
-    request.next_check_at = clock::upcoming(core, tx, &request).await?;
+    request = clock::looked_ahead(core, tx, request).await?;
     if !store::requests::update(tx, &request).await? {
         return Err(
             UserError::new("Somebody changed this request at the same moment.", "Look at it and try again.").into()

@@ -1,5 +1,7 @@
 //! What people do to a request: each move is checked now, guarded, written down, and told to those it concerns.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -16,7 +18,7 @@ use crate::{
         people::Person,
         request::{IllegalMove, Move, Outcome, Priority, RootCause, RoutedBy, State, next},
     },
-    ops::{compose::escape, instruments},
+    ops::{FormErrors, compose::escape, instruments},
     store::{
         self, Tx,
         actions::Action,
@@ -285,9 +287,10 @@ impl Desk<'_> {
             return Err(UserError::new("A root cause is needed.", "Choose one from the list.").into());
         };
         let words = self.words("text")?;
+        let minutes = minutes_of(self.press.value("minutes"))?.or(request.minutes);
         let assignee = request.assignee.clone().or_else(|| Some(self.person.id.clone()));
         let end = End { cause, words, by: Some(self.person), solver: &self.person.name, detail: json!({}) };
-        resolved(self.core, tx, Request { assignee, ..request }, end).await?;
+        resolved(self.core, tx, Request { assignee, minutes, ..request }, end).await?;
         Ok(Response::notice("Resolved; the requester is asked whether it is solved."))
     }
 
@@ -454,6 +457,25 @@ impl Desk<'_> {
         let entry = Entry::of("effort").detail(json!({ "score": score }));
         note(self.core, tx, request.id, Some(self.person), &entry).await?;
         Ok(Response::notice("Thank you."))
+    }
+}
+
+/// The most minutes that one request can have cost: a month of working days.
+const MOST_MINUTES: i64 = 10_000;
+
+/// Minutes that somebody typed; nothing where there is nothing. Those of a request that came back are the sum that whoever
+/// resolves it tells.
+fn minutes_of(typed: &str) -> Result<Option<i64>, Failure> {
+    match typed.trim() {
+        "" => Ok(None),
+        text => match text.parse() {
+            Ok(minutes) if (0..=MOST_MINUTES).contains(&minutes) => Ok(Some(minutes)),
+            _ => Err(FormErrors(BTreeMap::from([(
+                "minutes".to_owned(),
+                format!("Type a whole number of minutes up to {MOST_MINUTES}, or nothing."),
+            )]))
+            .into()),
+        },
     }
 }
 

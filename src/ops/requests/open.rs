@@ -9,10 +9,11 @@ use crate::{
     config::Platform,
     domain::{
         ids::{DraftId, MessageId, QuestionId, RequestId},
+        measures::Measures,
         message::MessageKind,
         people::Person,
         request::{Approval, Priority, RequestKind, RoutedBy, State},
-        service::{Fulfilment, Service},
+        service::{Fulfilment, Service, WorkKind},
     },
     ops::{
         deliver, people,
@@ -458,6 +459,7 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
         team: team.or_else(|| person.teams.iter().next().cloned()),
         kind: if order.is_some() { RequestKind::Service } else { RequestKind::Support },
         service: order.map(|service| service.id.clone()),
+        work: order.map_or(WorkKind::Operational, |service| service.work),
         form: order.map(|_| draft.fields["values"].clone()),
         priority: Priority::from_id(draft.field("priority")).unwrap_or(Priority::Normal),
         private,
@@ -498,8 +500,7 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
 
 /// Keeps when the clock has to look at a new request.
 async fn wait(core: &Core, tx: &mut Tx, request: Request) -> Result<(), Failure> {
-    let next_check_at = super::clock::upcoming(core, tx, &request).await?;
-    let after = Request { next_check_at, ..request };
+    let after = super::clock::looked_ahead(core, tx, request).await?;
     store::requests::update(tx, &after).await?;
     super::redraw(core, tx, &Request { version: after.version + 1, ..after }).await
 }
@@ -553,6 +554,9 @@ async fn blank(
         version: 1,
         next_check_at: None,
         tracker: None,
+        work: WorkKind::Operational,
+        minutes: None,
+        measures: Measures::default(),
     })
 }
 
@@ -657,6 +661,7 @@ pub(super) async fn split_off(
         priority: from.priority,
         private: from.private,
         split_from: Some(from.id),
+        work: from.work,
         ..blank(core, tx, platform, began.id, &from.requester, (title, words), routing).await?
     };
     store::requests::insert(tx, &request).await?;

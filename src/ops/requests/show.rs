@@ -444,6 +444,7 @@ pub(super) fn resolve_form(action: ActionId) -> Form {
     let fields = vec![
         field("cause", "What was the root cause?", FormFieldKind::Choice { options }, true, 40),
         field("text", "What does the requester need to know?", FormFieldKind::Paragraph, true, MOST_TEXT),
+        field("minutes", "Minutes of work (leave it empty if you do not know)", FormFieldKind::Line, false, 5),
     ];
     Form { action, title: "Resolve".to_owned(), fields, submit: "Resolve".to_owned() }
 }
