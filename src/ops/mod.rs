@@ -6,6 +6,7 @@ pub mod catch_up;
 pub mod command;
 pub mod compose;
 pub mod deliver;
+pub mod demo;
 pub mod duty;
 pub mod evaluate;
 pub mod evaluate_clusters;

@@ -6,6 +6,7 @@ pub mod actions;
 pub mod answers;
 pub mod audit;
 pub mod curated;
+pub mod demo;
 pub mod dialect;
 pub mod drafts;
 pub mod feedback;
