@@ -16,12 +16,14 @@ pub fn look_over(config: &Config, variable: impl Fn(&str) -> Option<SecretString
         let folder = config.server.platforms.folder.join(&platform.id);
         for service in &platform.services {
             let Some((key, name)) = key_of(service) else { continue };
-            if let Some(problem) = problem(variable(name).as_ref()) {
+            let secret = variable(name);
+            if let Some(problem) = problem(secret.as_ref()) {
+                let meanwhile = if secret.is_none() { "; until then its requests are left to people" } else { "" };
                 findings.warning(
                     &folder.join("catalog"),
                     None,
                     format!("the service {}: {name}, its {key}, {problem}", service.id),
-                    format!("{}; until then its requests are left to people", advice(key, name)),
+                    format!("{}{meanwhile}", advice(key, name)),
                 );
             }
         }

@@ -148,6 +148,45 @@ async fn a_start_without_an_answer_is_looked_up_by_its_key() {
     world.finish().await;
 }
 
+#[tokio::test]
+async fn a_system_that_does_not_answer_is_left_to_people() {
+    let fake = Fake::start(|_, _| Reply::With(503, vec![], String::new())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let keyed = WORKFLOW.replace("ref: main,", "ref: main, key_input: run,");
+    let world = world_with(&fake, &keyed, &folder).await;
+    ordered(&world, 0).await;
+    assert!(!told(&world, ThreadRole::Triage).await.contains("could not be done"), "it is tried again first");
+    for _ in 0..12 {
+        world.pass(Duration::from_mins(6)).await;
+    }
+    let team = told(&world, ThreadRole::Triage).await;
+    assert!(team.contains("could not be done by itself (GitHub answered 503, 10 times in a row)"), "{team}");
+    assert_eq!(request(&world, 1).await.state, State::Open);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_looked_at_is_watched_for_a_day() {
+    let fake = Fake::start(|seen, _| match seen.path.as_str() {
+        DISPATCHES => Reply::Json(200, json!({ "workflow_run_id": 41 })),
+        _ => Reply::With(503, vec![], String::new()),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let world = world_with(&fake, WORKFLOW, &folder).await;
+    ordered(&world, 0).await;
+    for _ in 0..140 {
+        world.pass(Duration::from_mins(10)).await;
+    }
+    assert!(!told(&world, ThreadRole::Triage).await.contains("could not be done"), "a day is not over");
+    for _ in 0..15 {
+        world.pass(Duration::from_mins(10)).await;
+    }
+    let team = told(&world, ThreadRole::Triage).await;
+    assert!(team.contains("it has not ended within a day"), "{team}");
+    world.finish().await;
+}
+
 /// A Backstage whose task says a line on each of two looks, and then ends like this.
 async fn backstage(end: Json) -> Arc<Fake> {
     Fake::start(move |seen, before| {

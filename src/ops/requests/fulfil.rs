@@ -34,6 +34,11 @@ use crate::{
 /// How soon a run is looked at again, and how long it is watched.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
 const WATCHED: Duration = Duration::from_hours(24);
+/// How often a start is tried while the other system does not answer, about a quarter of an hour; then people take over.
+/// Fewer than a job is tried at all.
+const STARTS: i64 = 10;
+/// Failed looks after which a run is taken for running, and looked at by a new job.
+const FAILED_LOOKS: i64 = 8;
 
 /// How a call ended that is made outside of any transaction.
 type Called<T> = Result<T, Error>;
@@ -70,6 +75,11 @@ async fn start(core: &Core, job: &Job, id: RequestId) -> Result<Ended, Failure> 
     match call(core, service, &request, first_tried).await {
         Ok((reference, run)) => {
             take(core, id, Some(reference), run, None).await?;
+            Ok(Ended::Done)
+        }
+        Err(Error::Later { reason, .. }) if job.attempts >= STARTS => {
+            let message = format!("{reason}, {STARTS} times in a row");
+            take(core, id, None, Run { state: RunState::Failed { message }, url: None, log: Vec::new() }, None).await?;
             Ok(Ended::Done)
         }
         Err(Error::Later { reason, after }) => {
@@ -190,13 +200,13 @@ fn scaffolder(core: &Core, fulfilment: &Fulfilment) -> anyhow::Result<Scaffolder
 
 /// Handles a `watch` job: looks how far a run has come.
 pub async fn watch(core: &Core, job: &Job, payload: &work::Watch) -> Ended {
-    match look(core, payload).await {
+    match look(core, payload, job.attempts).await {
         Ok(()) => Ended::Done,
         Err(error) => Ended::Retry(work::retry_after(core, job), error),
     }
 }
 
-async fn look(core: &Core, payload: &work::Watch) -> anyhow::Result<()> {
+async fn look(core: &Core, payload: &work::Watch, attempts: i64) -> anyhow::Result<()> {
     let (request, known) = {
         let mut tx = core.db.write().await?;
         let request = store::requests::by_id(&mut tx, payload.request).await?.context("the request is not there")?;
@@ -240,6 +250,10 @@ async fn look(core: &Core, payload: &work::Watch) -> anyhow::Result<()> {
         Ok(run) => run,
         Err(Error::Never { reason, .. }) => {
             Run { state: RunState::Failed { message: reason }, url: None, log: Vec::new() }
+        }
+        // Others may be down for longer than a job is tried again.
+        Err(Error::Later { .. }) if attempts >= FAILED_LOOKS => {
+            Run { state: RunState::Running, url: None, log: Vec::new() }
         }
         Err(error @ Error::Later { .. }) => return Err(anyhow::Error::new(error).context("look at the run")),
     };
