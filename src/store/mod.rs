@@ -13,6 +13,7 @@ pub mod incidents;
 pub mod jobs;
 pub mod knowledge;
 pub mod messages;
+pub mod numbers;
 pub mod outcomes;
 pub mod people;
 pub mod ratings;
