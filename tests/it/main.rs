@@ -14,6 +14,7 @@ mod duty;
 mod files;
 mod knowledge;
 mod migrations;
+mod numbers;
 mod orders;
 mod outage;
 mod outcomes;
