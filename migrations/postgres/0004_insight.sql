@@ -297,7 +297,7 @@ CREATE TABLE digests (
     UNIQUE (platform, week)
 );
 
--- What a team says against its statement of a month.
+-- What a team says against its statement of a month. `told_id`: the bot's message that told the owner.
 CREATE TABLE disputes (
     id UUID NOT NULL PRIMARY KEY,
     platform TEXT NOT NULL,
@@ -309,6 +309,7 @@ CREATE TABLE disputes (
     said_at BIGINT NOT NULL,
     reply TEXT,
     replied_by TEXT,
+    told_id UUID,
     replied_at BIGINT
 );
 CREATE INDEX disputes_by_team ON disputes (platform, team, month);

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
 
-use super::{Core, Failure, FormErrors, UserError, cards, deliver, feedback, people, rate, requests, why, work};
+use super::{
+    Core, Failure, FormErrors, UserError, cards, deliver, feedback, insight, people, rate, requests, why, work,
+};
 use crate::{
     chat::{Card, Form, InboundMessage, Press, PrivateMessages, WayBack},
     domain::{
@@ -74,6 +76,9 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "ask" => ask(core, &mut tx, press, &action).await?,
         "feedback" => send_feedback(core, &mut tx, press, &person, &action).await?,
         "incident.follow" => requests::incidents::press(core, &mut tx, &person, &action).await?,
+        verb if verb.starts_with("statement.") => {
+            insight::statements::press(core, &mut tx, press, &person, &action).await?
+        }
         verb if verb.starts_with("service.") => requests::order::press(core, &mut tx, press, &person, &action).await?,
         verb if verb.starts_with(requests::VERBS) => {
             requests::press(core, &mut tx, press, &person, &action, likely).await?

@@ -6,6 +6,7 @@ pub mod actions;
 pub mod answers;
 pub mod audit;
 pub mod dialect;
+pub mod disputes;
 pub mod drafts;
 pub mod feedback;
 pub mod inbox;

@@ -3,6 +3,7 @@
 pub mod adoption;
 pub mod numbers;
 pub mod outcomes;
+pub mod statements;
 
 use std::{ops::Range, time::Duration};
 
@@ -36,6 +37,10 @@ impl Window {
         let week = Timestamp::from_micros(0).plus(WEEK).micros();
         let begin = |back: usize| Timestamp::from_micros(end.micros() - week * i64::try_from(back).unwrap_or_default());
         (0..weeks.min(MOST_WEEKS)).rev().map(|back| Self { begin: begin(back + 1), end: begin(back) }).collect()
+    }
+
+    pub fn holds(self, at: Timestamp) -> bool {
+        self.range().contains(&at)
     }
 
     fn range(self) -> Range<Timestamp> {
