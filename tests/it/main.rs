@@ -24,6 +24,7 @@ mod requests;
 mod safety;
 mod services;
 mod slack;
+mod statements;
 mod store;
 mod support;
 mod terminal;

@@ -602,3 +602,66 @@ async fn numbers_are_what_is_counted_by_hand() {
     })
     .await;
 }
+
+/// A year of a million questions and a hundred thousand requests, made by the database itself (SQLite).
+async fn fill_at_scale(world: &World) {
+    let mut tx = world.core.db.write().await.unwrap();
+    for sql in [
+        Sql("DROP TRIGGER questions_are_asked"),
+        Sql("CREATE TABLE made AS WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1000000)
+             SELECT n, randomblob(16) AS id, 1778580000000000 - n * 31536000 AS at, abs(random()) % 4000 AS who,
+                 abs(random()) AS chance FROM number"),
+        Sql("INSERT INTO messages (id, chat, channel, external_id, author, author_name, from_bot, addressed, direct, text,
+                 revision, created_at, changed_at)
+             SELECT id, 'slack', 'C1', n, who, 'Somebody', 0, 1, 0, 'words', 1, at, at FROM made"),
+        Sql("INSERT INTO questions (id, message_id, platform, asker, text, asked_at, person, team, capability, verdict, mode,
+                 helpful, outcome, latency_ms)
+             SELECT id, id, 'harbor', who, 'how do I do the thing that I have to do?', at, 'slack:U' || who,
+                 CASE WHEN who % 10 > 0 THEN 'team-' || (who % 120) END, 'capability-' || (chance % 12),
+                 CASE chance % 10 WHEN 0 THEN 'abstained' WHEN 1 THEN 'suggested' ELSE 'answered' END, 'extractive',
+                 CASE chance % 11 WHEN 0 THEN 0 WHEN 1 THEN 1 WHEN 2 THEN 1 END,
+                 CASE chance % 11 WHEN 0 THEN 'unresolved' WHEN 1 THEN 'resolved' WHEN 2 THEN 'returned' ELSE 'unknown' END,
+                 30 + chance % 2500 FROM made"),
+        Sql("INSERT INTO requests (id, number, message_id, platform, capability, requester, team, title, text, state, route,
+                 opened_at, resolved_at, cause, measured_minutes, first_promise, first_promise_at, resolution_promise,
+                 resolution_promise_at)
+             SELECT randomblob(16), n, id, 'harbor', 'capability-' || (chance % 12), who,
+                 CASE WHEN who % 10 > 0 THEN 'team-' || (who % 120) END, 'title', 'text',
+                 CASE WHEN n < 2000 THEN 'open' ELSE 'closed' END, 'route-' || (chance % 8), at,
+                 CASE WHEN n >= 2000 THEN at + 86400000000 END, 'platform_defect', chance % 300, 'kept', at + 3600000000,
+                 'broken', at + 7200000000 FROM made WHERE n % 10 = 0"),
+    ] {
+        sql.bare().execute(&mut tx).await.unwrap();
+    }
+    world.core.db.commit(tx).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "makes a million rows; run it alone to see how long the numbers take"]
+async fn a_million_questions_are_counted_in_time() {
+    let files = with_own_team();
+    let store = crate::support::TestStore::sqlite(files.folder.path());
+    let world = World::cold(files, &store.url).await;
+    fill_at_scale(&world).await;
+    let platform = world.core.config.platform("harbor").unwrap().clone();
+    let window = Window { begin: Timestamp::from_micros(START.micros() - 4 * WEEK), end: START };
+    for _ in 0..3 {
+        let mut tx = world.core.db.read().await.unwrap();
+        let mut began = std::time::Instant::now();
+        let mut lap = |what: &str| {
+            crate::support::say(&format!("FIGURES | {what} | {} ms", began.elapsed().as_millis()));
+            began = std::time::Instant::now();
+        };
+        let overview = numbers::overview(&world.core, &mut tx, &platform, window).await.unwrap();
+        lap("overview of four weeks and the four before");
+        assert!(overview.now.questions.asked > 70_000);
+        numbers::series(&world.core, &mut tx, &platform, START, 52).await.unwrap();
+        lap("series of 52 weeks");
+        adoption::adoption(&world.core, &mut tx, &platform, window, 12).await.unwrap();
+        lap("adoption of four weeks");
+        let topic = Topic::Capability("capability-3");
+        let shipped = Timestamp::from_micros(START.micros() - 9 * WEEK);
+        numbers::did_it_work(&mut tx, &platform, topic, shipped, START).await.unwrap();
+        lap("did it work, eight weeks on each side");
+    }
+}
