@@ -46,6 +46,9 @@ CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at);
 CREATE INDEX questions_by_outcome ON questions (platform, outcome, asked_at);
 CREATE INDEX questions_by_capability ON questions (platform, capability, asked_at);
 CREATE INDEX questions_by_team ON questions (platform, team, asked_at);
+-- Counts read only this index.
+CREATE INDEX questions_by_numbers ON questions
+    (platform, asked_at, verdict, outcome, helpful, latency_ms, team, capability, request_id, person);
 CREATE INDEX questions_by_person ON questions (person, asked_at);
 CREATE INDEX questions_by_settling ON questions (settle_at);
 CREATE INDEX questions_by_gap ON questions (gap_id, asked_at);
@@ -73,7 +76,9 @@ CREATE INDEX requests_by_platform ON requests (platform, opened_at, id);
 CREATE INDEX requests_by_route ON requests (platform, route, opened_at);
 CREATE INDEX requests_by_team ON requests (platform, team, opened_at);
 CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at);
-CREATE INDEX requests_by_resolution ON requests (platform, resolved_at);
+CREATE INDEX requests_by_opening ON requests (platform, opened_at, route, service, team, capability, question_id);
+CREATE INDEX requests_by_resolution ON requests
+    (platform, resolved_at, route, team, capability, cause, work, minutes, measured_minutes);
 CREATE INDEX requests_by_first_promise ON requests (platform, first_promise_at, first_promise);
 CREATE INDEX requests_by_resolution_promise ON requests (platform, resolution_promise_at, resolution_promise);
 CREATE INDEX requests_by_tracker ON requests (tracker);
@@ -121,6 +126,7 @@ CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id, person);
 CREATE UNIQUE INDEX feedback_by_number ON feedback (number);
 CREATE INDEX feedback_by_status ON feedback (platform, status, said_at);
 CREATE INDEX feedback_by_time ON feedback (platform, said_at, id);
+CREATE INDEX feedback_by_numbers ON feedback (platform, said_at, kind, status, replied_at);
 CREATE INDEX feedback_by_theme ON feedback (theme_id);
 CREATE INDEX feedback_by_placing ON feedback (platform, place_at, id);
 
@@ -314,7 +320,7 @@ CREATE TABLE digests (
     UNIQUE (platform, week)
 );
 
--- What a team says against its statement of a month.
+-- What a team says against its statement of a month. `told_id`: the bot's message that told the owner.
 CREATE TABLE disputes (
     id UUID NOT NULL PRIMARY KEY,
     platform TEXT NOT NULL,
@@ -326,6 +332,7 @@ CREATE TABLE disputes (
     said_at BIGINT NOT NULL,
     reply TEXT,
     replied_by TEXT,
+    told_id UUID,
     replied_at BIGINT
 );
 CREATE INDEX disputes_by_team ON disputes (platform, team, month);

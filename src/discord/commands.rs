@@ -30,6 +30,10 @@ pub fn definitions(name: &str) -> Value {
                 "services" => {
                     json!([{ "type": 3, "name": "text", "description": "Words to look for", "max_length": 100 }])
                 }
+                "statement" => {
+                    json!([{ "type": 3, "name": "text", "description": "A team, a month as in 2026-05, or both",
+                    "max_length": 100 }])
+                }
                 "feedback" => json!([{ "type": 3, "name": "text", "description": "What you want to say",
                     "max_length": 2000 }]),
                 _ => json!([]),

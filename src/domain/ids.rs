@@ -73,6 +73,8 @@ id! {
     ThemeId,
     /// An answer that somebody published.
     CuratedId,
+    /// What somebody says against a statement.
+    DisputeId,
     /// A page of a knowledge source.
     PageId,
 }

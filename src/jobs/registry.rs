@@ -9,7 +9,7 @@ use crate::{
         Core, catch_up, deliver, furnish, insight, people, requests, respond, surveys, sync,
         work::{
             self, CarryFile, CatchUp, Deliver, Fulfil, Furnish, LookUp, Outcome, Propose, ReadTicket, Respond, Sync,
-            Track, Watch,
+            TellDispute, Track, Watch,
         },
     },
     store::jobs::Job,
@@ -67,6 +67,10 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
             Err(outcome) => return outcome,
         },
         work::SETTLE => insight::outcomes::settle(core).await.map(|_| ()),
+        work::TELL_DISPUTE => match payload::<TellDispute>(job) {
+            Ok(payload) => return insight::statements::tell_owner(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
         work::SYNC => match payload::<Sync>(job) {
             Ok(payload) => sync::sync_job(core, &payload).await,
             Err(outcome) => return outcome,

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use anyhow::Context as _;
 
 use super::{
-    Core, Failure, FormErrors, UserError, cards, deliver, feedback, instruments, people, rate, requests, surveys, why,
-    work,
+    Core, Failure, FormErrors, UserError, cards, deliver, feedback, insight, instruments, people, rate, requests,
+    surveys, why, work,
 };
 use crate::{
     chat::{Card, Form, InboundMessage, Press, PrivateMessages, WayBack},
@@ -82,6 +82,9 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         surveys::ANSWER => surveys::answer(core, &mut tx, press, &person, &action).await?,
         surveys::STOP => surveys::stop(core, &mut tx, &person, &action).await?,
         "incident.follow" => requests::incidents::press(core, &mut tx, &person, &action).await?,
+        verb if verb.starts_with("statement.") => {
+            insight::statements::press(core, &mut tx, press, &person, &action).await?
+        }
         verb if verb.starts_with("service.") => requests::order::press(core, &mut tx, press, &person, &action).await?,
         verb if verb.starts_with(requests::VERBS) => {
             requests::press(core, &mut tx, press, &person, &action, likely).await?

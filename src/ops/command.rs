@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::{
     Core, Failure, UserError,
     act::{self, Response},
-    cards, deliver, feedback, intake, people, requests, why,
+    cards, deliver, feedback, insight, intake, people, requests, why,
 };
 use crate::{
     chat::{Card, Command, InboundMessage, Pointed},
@@ -16,11 +16,12 @@ use crate::{
 };
 
 /// What the first word may be. The rest of the line belongs to it.
-pub const VERBS: [(&str, &str); 10] = [
+pub const VERBS: [(&str, &str); 11] = [
     ("ask", "Ask the platform; only you see the answer until you share it"),
     ("request", "Ask the platform's people for something"),
     ("requests", "Your requests and your teams'"),
     ("services", "What you can ask for, each with its form"),
+    ("statement", "What a team used of the platform in a month"),
     ("duty", "Who is on duty"),
     ("help", "What I can do"),
     ("why", "Why I answered, or did not answer, your last message here"),
@@ -50,6 +51,7 @@ pub async fn run(core: &Core, command: &Command) -> Result<Response, Failure> {
         "request" => request(core, command, text).await,
         "requests" => requests::list::of_command(core, command).await,
         "services" => services(core, command).await,
+        "statement" => statement(core, command).await,
         "duty" => requests::list::duty(core, command).await,
         "link" => link(core, command).await,
         _ => {
@@ -181,6 +183,17 @@ async fn services(core: &Core, command: &Command) -> Result<Response, Failure> {
     let name = people::display_name(&mut tx, &command.chat, &command.author).await?;
     let message = typed(core, &mut tx, command, &command.text, &name).await?;
     let response = requests::order::of_command(core, &mut tx, command, &message).await?;
+    core.db.commit(tx).await?;
+    Ok(response)
+}
+
+/// Shows what a team used in a month.
+async fn statement(core: &Core, command: &Command) -> Result<Response, Failure> {
+    let mut tx = core.db.write_urgently().await?;
+    people::meet(core, &mut tx, &command.chat, &command.author).await?;
+    let name = people::display_name(&mut tx, &command.chat, &command.author).await?;
+    let message = typed(core, &mut tx, command, &command.text, &name).await?;
+    let response = insight::statements::of_command(core, &mut tx, command, &message).await?;
     core.db.commit(tx).await?;
     Ok(response)
 }

@@ -8,7 +8,7 @@ use super::Core;
 use crate::{
     chat::{OwnRoom, PostError},
     clock::Timestamp,
-    domain::ids::{DraftId, EventId, JobId, MessageId, RequestId},
+    domain::ids::{DisputeId, DraftId, EventId, JobId, MessageId, RequestId},
     store::{
         self, Tx,
         jobs::{Job, NewJob},
@@ -68,6 +68,14 @@ pub struct ReadTicket {
 /// Say what became of the questions whose time has come.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settle {}
+
+/// Tell the owner of a platform what a team says against its statement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TellDispute {
+    pub dispute: DisputeId,
+    /// Where it was said.
+    pub chat: String,
+}
 
 /// Look at a knowledge source again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -144,6 +152,7 @@ pub const READ_TICKET: &str = "read_ticket";
 pub const CARRY_FILE: &str = "carry_file";
 pub const INVITE: &str = "invite";
 pub const SETTLE: &str = "settle";
+pub const TELL_DISPUTE: &str = "tell_dispute";
 pub const SYNC: &str = "sync";
 
 /// How a handler ended.

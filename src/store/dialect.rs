@@ -16,11 +16,16 @@ const SKIP_LOCKED: (&str, &str) = ("", "FOR UPDATE SKIP LOCKED");
 /// `{for_update}`: rows that nobody else may change until the transaction ends. SQLite's writer is alone anyway.
 const FOR_UPDATE: (&str, &str) = ("", "FOR UPDATE");
 
+/// `{json_items}($1)`: a row for each item of a JSON list, in the column `value`.
+const JSON_ITEMS: (&str, &str) = ("json_each", "jsonb_array_elements_text");
+
 /// Puts the engine's words where the text names a difference.
 pub fn render(sql: &str, dialect: Dialect) -> String {
     let words = |(sqlite, postgres): (&'static str, &'static str)| match dialect {
         Dialect::Sqlite => sqlite,
         Dialect::Postgres => postgres,
     };
-    sql.replace("{skip_locked}", words(SKIP_LOCKED)).replace("{for_update}", words(FOR_UPDATE))
+    sql.replace("{skip_locked}", words(SKIP_LOCKED))
+        .replace("{for_update}", words(FOR_UPDATE))
+        .replace("{json_items}", words(JSON_ITEMS))
 }

@@ -1,5 +1,7 @@
 //! Requests: their state, their timeline, the conversations they live in, and who follows them.
 
+use std::ops::Range;
+
 use serde_json::Value as Json;
 
 use super::{Result, Row, Tx, Value, types::sql};
@@ -363,6 +365,25 @@ pub async fn tracked(tx: &mut Tx, platform: &str, since: Timestamp, limit: i64) 
     .all(tx)
     .await?;
     rows.iter().map(|row| Ok(RequestId::from_uuid(row.get("id")?))).collect()
+}
+
+/// Requests of a team that were opened or resolved in the window, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_team(tx: &mut Tx, platform: &str, team: &str, window: &Range<Timestamp>) -> Result<Vec<Request>> {
+    let rows = sql!(
+        "SELECT * FROM requests WHERE platform = $1 AND team = $2
+             AND ((opened_at >= $3 AND opened_at < $4) OR (resolved_at >= $3 AND resolved_at < $4))
+         ORDER BY opened_at, id"
+    )
+    .bind(platform)
+    .bind(team)
+    .bind(window.start)
+    .bind(window.end)
+    .all(tx)
+    .await?;
+    all(&rows)
 }
 
 /// What is not over yet on a platform, most urgent and oldest first; at most `limit`.

@@ -48,13 +48,13 @@ pub(super) fn routes(platform: &Platform) -> Vec<(String, String)> {
 }
 
 /// Are its requests only for the requester and the people of the route?
-pub(super) fn is_restricted(platform: &Platform, route: &str) -> bool {
+pub(in crate::ops) fn is_restricted(platform: &Platform, route: &str) -> bool {
     platform.routes.get(route).is_some_and(|route| route.restricted)
 }
 
 /// Name of the channel where the people of the route work. A route that has none of its own works where the capability
 /// is asked about.
-pub(super) fn triage_channel<'a>(platform: &'a Platform, route: &str, capability: Option<&str>) -> &'a str {
+pub(in crate::ops) fn triage_channel<'a>(platform: &'a Platform, route: &str, capability: Option<&str>) -> &'a str {
     let own = platform.routes.get(route).map(|route| route.channel.as_str());
     let own = own.filter(|channel| *channel != platform.support_channel);
     let of_capability = || {
@@ -65,7 +65,7 @@ pub(super) fn triage_channel<'a>(platform: &'a Platform, route: &str, capability
 }
 
 /// Where the card of a request goes: in the chat system `chat` if the channel is there, else in another that is on.
-pub(super) fn triage_place(core: &Core, platform: &Platform, channel: &str, chat: &str) -> Option<Place> {
+pub(in crate::ops) fn triage_place(core: &Core, platform: &Platform, channel: &str, chat: &str) -> Option<Place> {
     let channel = platform.channels.iter().find(|entry| entry.name == channel)?;
     let others = core.chats.keys().copied().filter(|other| *other != chat);
     // A channel that has an id somewhere is there, not where every channel is by its name.

@@ -2,7 +2,7 @@
 
 mod approvals;
 pub mod clock;
-mod desk;
+pub(super) mod desk;
 pub mod files;
 pub mod fulfil;
 pub(super) mod incidents;

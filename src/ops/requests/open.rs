@@ -456,7 +456,7 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
     let mut request = Request {
         question: draft.question,
         capability: capability.or_else(|| order.and_then(|service| service.capability.clone())),
-        team: team.or_else(|| person.teams.iter().next().cloned()),
+        team: team.or_else(|| platform.team_of(person)),
         kind: if order.is_some() { RequestKind::Service } else { RequestKind::Support },
         service: order.map(|service| service.id.clone()),
         work: order.map_or(WorkKind::Operational, |service| service.work),
