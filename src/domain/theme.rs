@@ -102,8 +102,7 @@ impl Factors {
                 (n > 0).then(|| sum as f64 / n as f64)
             })
             .collect();
-        let effort =
-            if efforts.is_empty() { NO_EFFORT } else { efforts.iter().sum::<f64>() / efforts.len() as f64 };
+        let effort = if efforts.is_empty() { NO_EFFORT } else { efforts.iter().sum::<f64>() / efforts.len() as f64 };
         Self { minutes: minutes as f64, teams: teams.iter().flatten().count() as f64, effort }
     }
 
@@ -175,13 +174,19 @@ mod tests {
     }
 
     fn factors() -> impl Strategy<Value = Factors> {
-        (1.0_f64..5000.0, 1.0_f64..40.0, 1.0_f64..7.0)
-            .prop_map(|(minutes, teams, effort)| Factors { minutes, teams, effort })
+        (1.0_f64..5000.0, 1.0_f64..40.0, 1.0_f64..7.0).prop_map(|(minutes, teams, effort)| Factors {
+            minutes,
+            teams,
+            effort,
+        })
     }
 
     fn weights() -> impl Strategy<Value = Weights> {
-        (0.0_f64..4.0, 0.0_f64..4.0, 0.0_f64..4.0)
-            .prop_map(|(minutes, teams, effort)| Weights { minutes, teams, effort })
+        (0.0_f64..4.0, 0.0_f64..4.0, 0.0_f64..4.0).prop_map(|(minutes, teams, effort)| Weights {
+            minutes,
+            teams,
+            effort,
+        })
     }
 
     proptest! {

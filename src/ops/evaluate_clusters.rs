@@ -136,9 +136,9 @@ pub async fn figures(knowledge: &KnowledgeBase, labelled: Vec<Labelled>) -> anyh
         round(held_out.iter().map(of).sum::<f64>() / held_out.len().max(1) as f64)
     };
     let matches = matches(&questions);
-    let answerable = questions.iter().filter(|(question, _)| {
-        questions.iter().filter(|(other, _)| other.group == question.group).count() > 1
-    });
+    let answerable = questions
+        .iter()
+        .filter(|(question, _)| questions.iter().filter(|(other, _)| other.group == question.group).count() > 1);
     let answerable = answerable.count();
     let curated: Vec<Json> = cuts()
         .map(|cut| {
@@ -146,7 +146,8 @@ pub async fn figures(knowledge: &KnowledgeBase, labelled: Vec<Labelled>) -> anyh
             json!({ "cut": round(cut.into()), "precision": round(precision), "recall": round(recall) })
         })
         .collect();
-    let sure_from = cuts().find(|cut| cuts().filter(|at| at >= cut).all(|at| given(&matches, answerable, at).0 >= PRECISION));
+    let sure_from =
+        cuts().find(|cut| cuts().filter(|at| at >= cut).all(|at| given(&matches, answerable, at).0 >= PRECISION));
     Ok(json!({
         "questions": questions.len(),
         "groups": cluster::distinct(&whole.0),

@@ -126,13 +126,12 @@ pub async fn record(tx: &mut Tx, feedback: &Feedback) -> Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Feedback>> {
-    let rows = sql!(
-        "SELECT * FROM feedback WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2"
-    )
-    .bind(platform)
-    .bind(limit)
-    .all(tx)
-    .await?;
+    let rows =
+        sql!("SELECT * FROM feedback WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2")
+            .bind(platform)
+            .bind(limit)
+            .all(tx)
+            .await?;
     rows.iter().map(Feedback::from_row).collect()
 }
 
@@ -141,10 +140,8 @@ pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Fee
 /// # Errors
 /// When the database refuses.
 pub async fn take_unplaced(tx: &mut Tx, id: FeedbackId) -> Result<bool> {
-    let rows = sql!("UPDATE feedback SET place_at = NULL WHERE id = $1 AND place_at IS NOT NULL")
-        .bind(id)
-        .execute(tx)
-        .await?;
+    let rows =
+        sql!("UPDATE feedback SET place_at = NULL WHERE id = $1 AND place_at IS NOT NULL").bind(id).execute(tx).await?;
     Ok(rows == 1)
 }
 

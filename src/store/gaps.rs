@@ -299,11 +299,12 @@ pub async fn in_state(tx: &mut Tx, platform: &str, state: GapState, limit: i64) 
 /// # Errors
 /// When the database refuses.
 pub async fn stale(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Gap>> {
-    let rows = sql!("SELECT * FROM gaps WHERE platform = $1 AND stale AND merged_into IS NULL ORDER BY number LIMIT $2")
-        .bind(platform)
-        .bind(limit)
-        .all(tx)
-        .await?;
+    let rows =
+        sql!("SELECT * FROM gaps WHERE platform = $1 AND stale AND merged_into IS NULL ORDER BY number LIMIT $2")
+            .bind(platform)
+            .bind(limit)
+            .all(tx)
+            .await?;
     rows.iter().map(Gap::from_row).collect()
 }
 
@@ -362,20 +363,23 @@ pub struct Sums {
     pub teams: Vec<String>,
 }
 
-/// Adds up the questions of a gap. A request whose minutes are not known yet counts `unknown` minutes.
+/// Adds up the questions of a gap. A request counts the minutes that were told, else those that its timeline says up to
+/// `most`, else `unknown`.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn sums(tx: &mut Tx, gap: GapId, unknown: i64) -> Result<Sums> {
+pub async fn sums(tx: &mut Tx, gap: GapId, most: i64, unknown: i64) -> Result<Sums> {
     let row = sql!(
         "SELECT COUNT(*) AS questions, MIN(questions.asked_at) AS first_at, MAX(questions.asked_at) AS last_at,
              CAST(COALESCE(SUM(CASE WHEN questions.request_id IS NULL THEN 0
-                 ELSE COALESCE(theme_items.minutes, $2) END), 0) AS BIGINT) AS minutes
-         FROM questions
-         LEFT JOIN theme_items ON theme_items.kind = 'request' AND theme_items.subject = questions.request_id
+                 ELSE COALESCE(requests.minutes,
+                     CASE WHEN requests.measured_minutes > $2 THEN $2 ELSE requests.measured_minutes END, $3)
+                 END), 0) AS BIGINT) AS minutes
+         FROM questions LEFT JOIN requests ON requests.id = questions.request_id
          WHERE questions.gap_id = $1"
     )
     .bind(gap)
+    .bind(most)
     .bind(unknown)
     .one(tx)
     .await?;
