@@ -15,6 +15,7 @@ mod duty;
 mod eval;
 mod eval_clusters;
 mod eval_routes;
+mod eval_similar;
 mod jobs;
 mod kb;
 mod serve;

@@ -13,6 +13,7 @@ pub mod platform;
 pub mod promises;
 pub mod rota;
 pub mod routes;
+pub mod secrets;
 pub mod server;
 pub mod services;
 pub mod surveys;

@@ -10,6 +10,7 @@ pub mod duty;
 pub mod evaluate;
 pub mod evaluate_clusters;
 pub mod evaluate_routes;
+pub mod evaluate_similar;
 pub mod feedback;
 pub mod forms;
 pub mod furnish;

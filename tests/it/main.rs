@@ -13,6 +13,7 @@ mod discord;
 mod duty;
 mod feedback;
 mod files;
+mod fulfilment;
 mod knowledge;
 mod migrations;
 mod orders;

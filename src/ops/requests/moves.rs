@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Core, Entry, Failure, Response, UserError, approvals, desk, held, incidents, keep, name_of, note, redraw, root,
-    show, tell, tell_followers,
+    Core, Entry, Failure, Response, UserError, approvals, desk, held, incidents, keep, name_of, note,
+    question::{self, Settled},
+    redraw, root, show, tell, tell_followers,
 };
 use crate::{
     chat::Press,
@@ -17,7 +18,7 @@ use crate::{
         people::Person,
         request::{IllegalMove, Move, Outcome, Priority, RootCause, RoutedBy, State, next},
     },
-    ops::{FormErrors, compose::escape, deliver, instruments},
+    ops::{FormErrors, compose::escape, instruments},
     store::{
         self, Tx,
         actions::Action,
@@ -392,10 +393,14 @@ impl Desk<'_> {
 
     async fn solved(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
         self.must_be_requester(&request)?;
+        if let Some(late) = question::too_late(&request, true) {
+            return Err(late.into());
+        }
         let state = moved(&request, Move::Close)?;
         let after =
             Request { state, outcome: Some(Outcome::Solved), closed_at: Some(self.core.clock.now()), ..request };
         let after = keep(self.core, tx, after, Some(self.person), Entry::of("solved")).await?;
+        question::put_away(self.core, tx, &after, Settled::Solved).await?;
         let said = format!("**{}** says it is solved.", escape(&self.person.name));
         if !one_thread(tx, after.id).await? {
             tell(self.core, tx, after.id, ThreadRole::Triage, &show::told(&after, &said)).await?;
@@ -413,6 +418,9 @@ impl Desk<'_> {
 
     async fn unsolved(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
         self.must_be_requester(&request)?;
+        if let Some(late) = question::too_late(&request, false) {
+            return Err(late.into());
+        }
         moved(&request, Move::Reopen)?;
         if self.is_bare() {
             let form = show::words_form(self.action.id, "Not solved", "What is still wrong?", "Reopen");
@@ -519,7 +527,7 @@ pub(super) async fn resolved(core: &Core, tx: &mut Tx, request: Request, end: En
     store::requests::teach(tx, &after, now).await?;
     detail["cause"] = json!(cause.id());
     let after = keep(core, tx, after, by, Entry::of("resolved").text(words.as_str()).detail(detail)).await?;
-    ask_whether_solved(core, tx, &after, solver, &words).await?;
+    question::ask(core, tx, &after, solver, &words).await?;
     let said = format!("**{}** resolved this ({}).", escape(solver), cause.label().to_lowercase());
     if !one_thread(tx, after.id).await? {
         tell(core, tx, after.id, ThreadRole::Triage, &show::told(&after, &said)).await?;
@@ -549,6 +557,10 @@ pub(super) async fn reopened_with(
     entry: Entry,
 ) -> Result<Request, Failure> {
     let state = moved(&request, Move::Reopen)?;
+    let settled = match by {
+        Some(person) if person.id == request.requester => Settled::NotSolved,
+        _ => Settled::Reopened,
+    };
     let after = Request {
         state,
         reopened: request.reopened + 1,
@@ -557,21 +569,7 @@ pub(super) async fn reopened_with(
         closed_at: None,
         ..request
     };
-    keep(core, tx, after, by, entry).await
-}
-
-/// Asks the requester whether the resolution helped.
-pub(super) async fn ask_whether_solved(
-    core: &Core,
-    tx: &mut Tx,
-    request: &Request,
-    solver: &str,
-    words: &str,
-) -> Result<(), Failure> {
-    let solved = show::action(core, tx, request, "solved", None).await?;
-    let unsolved = show::action(core, tx, request, "unsolved", None).await?;
-    let Some((_, root)) = root(tx, request.id, ThreadRole::Requester).await? else { return Ok(()) };
-    let card = show::resolved(request, solver, words, solved, unsolved);
-    deliver::say(core, tx, &root, None, None, &card).await?;
-    Ok(())
+    let after = keep(core, tx, after, by, entry).await?;
+    question::put_away(core, tx, &after, settled).await?;
+    Ok(after)
 }
