@@ -11,7 +11,7 @@ use super::{
     cards::{self, AnswerActions},
     compose::{self, Extract, escape},
     deliver, feedback,
-    insight::ledger,
+    insight::{ledger, meaning},
     people,
     plan::{Plan, READ_LIMIT, Situation, assess, head, plan},
     requests,
@@ -385,12 +385,27 @@ async fn is_known(core: &Core, situation: &Situation) -> anyhow::Result<bool> {
     let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) else { return Ok(false) };
     let text = head(&situation.message.text, READ_LIMIT);
     if core.published.has_any(core, &platform.id).await? {
-        let vectors = core.knowledge.embed_question(&text, None).await;
-        if core.published.answer_to(core, &platform.id, &text, vectors.as_ref()).await?.is_some() {
+        let bare = meaning::bare(&text);
+        let vectors = core.knowledge.embed_question(bare, None).await;
+        if core.published.answer_to(core, &platform.id, bare, vectors.as_ref()).await?.is_some() {
             return Ok(true);
         }
     }
     Ok(ledger::answer_to(core, &platform, &text).await?.is_some())
+}
+
+/// The published answer to a question. In a thread it is compared as it stands: its context would make it like every other
+/// one there.
+async fn published(core: &Core, platform: &Platform, text: &str, found: &Found) -> anyhow::Result<Option<Curated>> {
+    if !core.published.has_any(core, &platform.id).await? {
+        return Ok(None);
+    }
+    let bare = meaning::bare(text);
+    if found.query.context.is_none() && found.query.text == bare {
+        return core.published.answer_to(core, &platform.id, bare, found.query.vectors.as_ref()).await;
+    }
+    let vectors = core.knowledge.embed_question(bare, None).await;
+    core.published.answer_to(core, &platform.id, bare, vectors.as_ref()).await
 }
 
 /// What somebody wrote for this question: an answer of the files, a published one, or, for a question about plans and where
@@ -400,13 +415,7 @@ async fn given(core: &Core, platform: &Platform, text: &str, found: &Found) -> a
     if let Some(answer) = platform.answers.iter().find(|answer| answer.matches(text)) {
         return Ok(Some(Given::of_files(answer, now)));
     }
-    // A question in a thread is compared as it stands: its context would make it like every other one there.
-    let vectors = if found.query.context.is_some() {
-        core.knowledge.embed_question(text, None).await
-    } else {
-        found.query.vectors.clone()
-    };
-    if let Some(answer) = core.published.answer_to(core, &platform.id, text, vectors.as_ref()).await? {
+    if let Some(answer) = published(core, platform, text, found).await? {
         let mut tx = core.db.read().await.context("open a transaction")?;
         let author = people::name_of(core, &mut tx, &answer.author).await.context("find who published it")?;
         return Ok(Some(Given::of_store(&answer, &author, now)));

@@ -90,13 +90,15 @@ pub struct DueQuestion {
     pub route: Option<String>,
 }
 
-/// Questions to look at, the longest waiting first: ids and texts.
+/// Questions to look at, the longest waiting first: ids, and texts of those that may join a gap.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn due(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(QuestionId, String)>> {
+pub async fn due(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(QuestionId, Option<String>)>> {
     let rows = sql!(
-        "SELECT id, text FROM questions WHERE platform = $1 AND gap_due_at IS NOT NULL ORDER BY gap_due_at, id LIMIT $2"
+        "SELECT id, CASE WHEN gap_id IS NULL AND (verdict = 'abstained' OR NOT helpful OR request_id IS NOT NULL)
+             THEN text END AS text
+         FROM questions WHERE platform = $1 AND gap_due_at > 0 ORDER BY gap_due_at, id LIMIT $2"
     )
     .bind(platform)
     .bind(limit)
@@ -112,7 +114,7 @@ pub async fn due(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(Questio
 pub async fn take_due(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<DueQuestion>> {
     let rows = sql!(
         "UPDATE questions SET gap_due_at = NULL
-         WHERE id IN (SELECT id FROM questions WHERE platform = $1 AND gap_due_at IS NOT NULL
+         WHERE id IN (SELECT id FROM questions WHERE platform = $1 AND gap_due_at > 0
              ORDER BY gap_due_at, id LIMIT $2)
          RETURNING id, text, capability, gap_id, asked_at, verdict, helpful, request_id,
              (SELECT deleted_at FROM messages WHERE messages.id = questions.message_id) AS deleted_at,

@@ -434,7 +434,7 @@ pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<RequestI
 /// When the database refuses.
 pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(RequestId, String, String)>> {
     let rows = sql!(
-        "SELECT id, title, text FROM requests WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2"
+        "SELECT id, title, text FROM requests WHERE platform = $1 AND place_at > 0 ORDER BY place_at, id LIMIT $2"
     )
     .bind(platform)
     .bind(limit)
@@ -451,7 +451,7 @@ pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(Re
 pub async fn take_unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(Request, MessageId)>> {
     let rows = sql!(
         "UPDATE requests SET place_at = NULL
-         WHERE id IN (SELECT id FROM requests WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2)
+         WHERE id IN (SELECT id FROM requests WHERE platform = $1 AND place_at > 0 ORDER BY place_at, id LIMIT $2)
          RETURNING *, (SELECT request_threads.message_id FROM request_threads
              WHERE request_threads.request_id = requests.id AND request_threads.role = 'requester'
              ORDER BY request_threads.message_id LIMIT 1) AS conversation"

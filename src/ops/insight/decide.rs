@@ -217,11 +217,20 @@ async fn say(
     let mut card = told(platform, theme, &decider(core, tx, platform, theme).await?);
     let invited =
         if asks { ask_effort(core, tx, theme, (person, asker.item.team.as_deref()), &mut card).await? } else { None };
-    let said = deliver::say(core, tx, message, None, None, &card).await?;
+    let private_to = only_for(core, asker, message, person);
+    let said = deliver::say(core, tx, message, None, private_to.as_deref(), &card).await?;
     if let Some(invitation) = invited {
         store::instruments::asked_by(tx, invitation, said).await?;
     }
     Ok(said)
+}
+
+/// Feedback may hang on what somebody else wrote: then only whoever gave it reads the reply there.
+fn only_for(core: &Core, asker: &Asker, message: &Message, person: &str) -> Option<String> {
+    let chat = message.place.chat.as_str();
+    let own = person.strip_prefix(chat).and_then(|rest| rest.strip_prefix(':')).map(str::to_owned);
+    let identity = own.or_else(|| core.config.identity_of(person, chat))?;
+    (asker.feedback_kind.is_some() && !message.direct && identity != message.author).then_some(identity)
 }
 
 /// Adds the effort question to a card, unless the person was asked it about this theme before. Returns the invitation.

@@ -57,18 +57,15 @@ pub(super) async fn take_in(core: &Core, platform: &Platform) -> anyhow::Result<
         }
         (due, store::gaps::standing(&mut tx, &platform.id).await.context("read the gaps")?)
     };
-    let texts: Vec<&str> = due.iter().map(|(_, text)| text.as_str()).collect();
+    let (joining, texts): (Vec<QuestionId>, Vec<&str>) =
+        due.iter().filter_map(|(id, text)| Some((*id, text.as_deref()?))).unzip();
     let known: HashMap<QuestionId, Meaning> =
-        due.iter().map(|(id, _)| *id).zip(meanings(&core.knowledge, &texts).await?).collect();
+        joining.into_iter().zip(meanings(&core.knowledge, &texts).await?).collect();
     let (mut ids, mut centres): (Vec<GapId>, Vec<Centre>) =
         gaps.into_iter().filter_map(|gap| Some((gap.id, gap.centre?))).unzip();
     let at = meaning::alike(&core.knowledge);
     let mut tx = core.db.write().await.context("open a transaction")?;
     for question in store::gaps::take_due(&mut tx, &platform.id, BATCH).await.context("take questions")? {
-        let Some(meaning) = known.get(&question.id) else {
-            store::gaps::put_off(&mut tx, question.id).await?;
-            continue;
-        };
         match (question.gap, is_gap(platform, &question)) {
             (None, false) => {}
             (Some(gap), true) => store::gaps::mark_stale(&mut tx, gap).await?,
@@ -77,6 +74,11 @@ pub(super) async fn take_in(core: &Core, platform: &Platform) -> anyhow::Result<
                 store::themes::remove_item(&mut tx, ItemKind::Gap, question.id.uuid()).await?;
             }
             (None, true) => {
+                // Something was said of it a moment ago: the next round has its meaning.
+                let Some(meaning) = known.get(&question.id) else {
+                    store::gaps::put_off(&mut tx, question.id).await?;
+                    continue;
+                };
                 let place = if let Some((place, _)) = cluster::nearest(meaning, &centres, at) {
                     centres[place].add(meaning);
                     place
@@ -155,6 +157,30 @@ pub(super) async fn bring_up_to_date(core: &Core, platform: &Platform, backlog: 
         refresh(core, platform, backlog, gap).await.context("bring a gap up to date")?;
     }
     Ok(more)
+}
+
+/// Makes the centres of gaps anew that another model made.
+///
+/// # Errors
+/// When the store or the model fails.
+pub(super) async fn renew(core: &Core, platform: &Platform, backlog: &mut Backlog) -> anyhow::Result<()> {
+    let model = meaning::model(&core.knowledge);
+    let gaps = {
+        let mut tx = core.db.read().await.context("open a transaction")?;
+        store::gaps::standing(&mut tx, &platform.id).await.context("read the gaps")?
+    };
+    let foreign = |gap: &&Gap| gap.centre.as_ref().is_none_or(|centre| !centre.is_of(model));
+    let foreign: Vec<GapId> = gaps.iter().filter(foreign).map(|gap| gap.id).collect();
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let mut tx = core.db.write().await.context("open a transaction")?;
+    for gap in foreign {
+        store::gaps::mark_stale(&mut tx, gap).await?;
+    }
+    core.db.commit(tx).await.context("mark gaps")?;
+    while bring_up_to_date(core, platform, backlog).await? {}
+    Ok(())
 }
 
 async fn refresh(core: &Core, platform: &Platform, backlog: &mut Backlog, gap: Gap) -> anyhow::Result<()> {

@@ -54,6 +54,7 @@ async fn enqueue(core: &Core, tx: &mut store::Tx, platform: &str) -> anyhow::Res
 pub async fn gather(core: &Core, platform: &str) -> anyhow::Result<()> {
     let Some(platform) = core.config.platform(platform).cloned() else { return Ok(()) };
     let mut backlog = themes::Backlog::open(core, &platform).await?;
+    gaps::renew(core, &platform, &mut backlog).await?;
     for _ in 0..ROUNDS {
         let more = gaps::take_in(core, &platform).await?
             | themes::take_in_feedback(core, &platform, &mut backlog).await?

@@ -42,6 +42,8 @@ const BATCH: i64 = 64;
 const READ: i64 = 200;
 /// Themes that somebody's words are compared with, those spoken of last.
 const COMPARED: i64 = 500;
+/// Of these, those whose names are compared too.
+const NAMED: usize = 20;
 /// Most that are shown before feedback is sent.
 const SHOWN: usize = 3;
 /// Longest title, in characters.
@@ -341,8 +343,8 @@ pub async fn similar(core: &Core, platform: &Platform, text: &str) -> anyhow::Re
     Ok(found)
 }
 
-/// Every theme that was spoken of lately with its likeness to a text, the most alike first: to the mean of its items or to
-/// its name, whichever is closer.
+/// Themes that were spoken of lately with their likeness to a text, the most alike first: to the mean of their items or, for
+/// those that come closest by it, to their name, whichever is closer.
 ///
 /// # Errors
 /// When the store or the model fails.
@@ -351,19 +353,29 @@ pub(super) async fn compared(core: &Core, platform: &Platform, text: &str) -> an
         let mut tx = core.db.read().await.context("open a transaction")?;
         store::themes::spoken_of(&mut tx, &platform.id, COMPARED).await.context("read the themes")?
     };
-    let texts: Vec<&str> = std::iter::once(text).chain(themes.iter().map(|theme| theme.title.as_str())).collect();
-    let meanings = meanings(&core.knowledge, &texts).await?;
-    let Some((asked, names)) = meanings.split_first() else { return Ok(Vec::new()) };
+    if themes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = meaning::bare(text);
+    let vectors = core.knowledge.embed_question(text, None).await;
+    let asked = meaning::of_question(&core.knowledge, text, vectors.as_ref());
+    let by_items = |theme: &Theme| theme.centre.as_ref().map_or(0.0, |centre| centre.likeness(&asked));
     let mut found: Vec<(Theme, f32)> = themes
         .into_iter()
-        .zip(names)
-        .map(|(theme, name)| {
-            let by_items = theme.centre.as_ref().map_or(0.0, |centre| centre.likeness(asked));
-            let likeness = by_items.max(name.likeness(asked));
+        .map(|theme| {
+            let likeness = by_items(&theme);
             (theme, likeness)
         })
         .collect();
-    found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.number.cmp(&b.0.number)));
+    let order = |a: &(Theme, f32), b: &(Theme, f32)| b.1.total_cmp(&a.1).then(a.0.number.cmp(&b.0.number));
+    found.sort_by(order);
+    found.truncate(NAMED);
+    let names: Vec<&str> = found.iter().map(|(theme, _)| theme.title.as_str()).collect();
+    let names = meanings(&core.knowledge, &names).await?;
+    for ((_, likeness), name) in found.iter_mut().zip(&names) {
+        *likeness = likeness.max(name.likeness(&asked));
+    }
+    found.sort_by(order);
     Ok(found)
 }
 
