@@ -121,6 +121,7 @@ pub async fn assemble(
         gate: Gate::default(),
         classifier: std::sync::RwLock::new(None),
         routers: crate::ops::route::Routers::default(),
+        published: crate::ops::insight::curate::Published::default(),
         chats,
     };
     let core = Arc::new(core);

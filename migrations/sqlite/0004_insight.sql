@@ -38,8 +38,9 @@ UPDATE questions SET
         ORDER BY requests.opened_at LIMIT 1),
     capability = (SELECT requests.capability FROM requests WHERE requests.question_id = questions.id
         ORDER BY requests.opened_at LIMIT 1),
-    settle_at = asked_at + 259200000000,
-    gap_due_at = asked_at;
+    settle_at = asked_at + 259200000000;
+-- The rest was answered, as far as anybody said.
+UPDATE questions SET gap_due_at = asked_at WHERE verdict = 'abstained' OR NOT helpful OR request_id IS NOT NULL;
 
 CREATE INDEX questions_by_platform ON questions (platform, asked_at, id);
 CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at);

@@ -153,6 +153,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
             surveys::tick(&core).await?;
             refresh_groups(&core).await?;
             insight::outcomes::plan(&core).await?;
+            insight::gather::plan(&core).await?;
             let mut tx = core.db.write().await?;
             let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);
             store::jobs::prune(&mut tx, crate::clock::Timestamp::from_micros(before)).await?;

@@ -292,6 +292,12 @@ pub struct Insight {
     pub minutes_per_request: u32,
     /// The most that a request counts by its timeline, in minutes of business hours.
     pub minutes_per_request_at_most: u32,
+    /// The most minutes that one team puts into a theme in one week.
+    pub minutes_per_team_and_week_at_most: u32,
+    /// How much minutes, teams and effort count in the order of the backlog: exponents.
+    pub weight_minutes: f64,
+    pub weight_teams: f64,
+    pub weight_effort: f64,
     /// What fewer people than these think is not shown.
     pub smallest_group: u32,
 }
@@ -373,6 +379,21 @@ impl Server {
         if self.insight.smallest_group == 0 {
             let key = "insight.smallest_group";
             keys.error(key, format!("{key} is 0"), "the default is 5; 1 shows everything", findings);
+        }
+        let weights = [
+            ("insight.weight_minutes", self.insight.weight_minutes),
+            ("insight.weight_teams", self.insight.weight_teams),
+            ("insight.weight_effort", self.insight.weight_effort),
+        ];
+        for (key, weight) in weights {
+            if !(0.0..=4.0).contains(&weight) {
+                keys.error(
+                    key,
+                    format!("{key} is {weight}"),
+                    "choose a number from 0 to 4; the default is 1",
+                    findings,
+                );
+            }
         }
         if self.insight.minutes_per_request > self.insight.minutes_per_request_at_most {
             let key = "insight.minutes_per_request";

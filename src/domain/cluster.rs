@@ -14,7 +14,7 @@ use super::embedding::TextHash;
 /// enough that the dozen words of a question seldom meet in one.
 const WORD_SLOTS: usize = 256;
 /// How much the words count beside the embedding.
-const WORDS: f32 = 0.3;
+const WORDS: f32 = 0.1;
 /// Most groups that [`join`] compares: their matrix has this many squared entries.
 pub const MOST_JOINED: usize = 600;
 
@@ -108,6 +108,14 @@ impl Centre {
         }
     }
 
+    /// Takes in every member of another group.
+    pub fn absorb(&mut self, other: &Self) {
+        if self.space == other.space && self.sum.len() == other.sum.len() {
+            self.sum.iter_mut().zip(&other.sum).for_each(|(sum, value)| *sum += value);
+            self.members += other.members;
+        }
+    }
+
     /// The mean likeness of a text with every member.
     pub fn likeness(&self, text: &Meaning) -> f32 {
         if self.space == text.space { dot(&self.sum, &text.values) / count(self.members) } else { 0.0 }
@@ -198,8 +206,7 @@ pub fn join(groups: &[Centre], at: f32) -> Vec<usize> {
         }
         let Some(gone) = standing.remove(&from) else { return ends };
         if let Some(kept) = standing.get_mut(&into) {
-            kept.sum.iter_mut().zip(&gone.sum).for_each(|(sum, value)| *sum += value);
-            kept.members += gone.members;
+            kept.absorb(&gone);
         }
         ends.iter_mut().filter(|end| **end == from).for_each(|end| *end = into);
         best.remove(&from);

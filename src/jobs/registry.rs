@@ -8,8 +8,8 @@ use crate::{
     ops::{
         Core, catch_up, deliver, furnish, insight, people, requests, respond, surveys, sync,
         work::{
-            self, CarryFile, CatchUp, Deliver, Fulfil, Furnish, LookUp, Outcome, Propose, ReadTicket, Respond, Sync,
-            TellDispute, Track, Watch,
+            self, CarryFile, CatchUp, Deliver, Fulfil, Furnish, Gather, LookUp, Outcome, Propose, ReadTicket, Respond,
+            Sync, Tell, TellDispute, Track, Watch,
         },
     },
     store::jobs::Job,
@@ -64,6 +64,14 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         },
         work::INVITE => match payload::<surveys::Invite>(job) {
             Ok(payload) => return surveys::invite(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::GATHER => match payload::<Gather>(job) {
+            Ok(payload) => insight::gather::gather(core, &payload.platform).await,
+            Err(outcome) => return outcome,
+        },
+        work::TELL => match payload::<Tell>(job) {
+            Ok(payload) => insight::decide::tell(core, payload.theme).await,
             Err(outcome) => return outcome,
         },
         work::SETTLE => insight::outcomes::settle(core).await.map(|_| ()),

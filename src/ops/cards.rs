@@ -73,10 +73,16 @@ pub fn answer(
     Card { blocks }
 }
 
-/// An answer somebody wrote.
-pub fn curated(markdown: &str, extract: &Extract, note: Option<String>, actions: AnswerActions) -> Card {
+/// An answer somebody wrote; perhaps with who published it, and with a warning that its review is overdue.
+pub fn curated(
+    markdown: &str,
+    extract: &Extract,
+    (said_by, overdue): (Option<&str>, Option<&str>),
+    actions: AnswerActions,
+) -> Card {
     let mut blocks = vec![text(markdown.to_owned())];
-    blocks.extend(note.map(|markdown| Block::Note { markdown, warning: true }));
+    blocks.extend(overdue.map(|markdown| Block::Note { markdown: markdown.to_owned(), warning: true }));
+    blocks.extend(said_by.map(|markdown| Block::Note { markdown: markdown.to_owned(), warning: false }));
     if !extract.citations.is_empty() {
         let items = extract.citations.iter().map(|(citation, _)| citation.clone()).collect();
         blocks.push(Block::Citations { items });

@@ -38,7 +38,7 @@ pub fn read_labelled(path: &Path) -> anyhow::Result<Vec<Labelled>> {
 
 /// The cuts that are tried: hundredths of a likeness.
 fn cuts() -> impl Iterator<Item = f32> + Clone {
-    (10_u8..=90).step_by(2).map(|cut| f32::from(cut) / 100.0)
+    (20_u8..=80).step_by(2).map(|cut| f32::from(cut) / 100.0)
 }
 
 /// The groups that questions end in: put together as they come, then joined.
@@ -108,6 +108,32 @@ fn given(matches: &[(f32, bool)], answerable: usize, at: f32) -> (f64, f64) {
     (precision, right as f64 / answerable.max(1) as f64)
 }
 
+/// Puts its meaning beside each question.
+///
+/// # Errors
+/// When the model or the store fails.
+pub async fn read(knowledge: &KnowledgeBase, labelled: Vec<Labelled>) -> anyhow::Result<Vec<(Labelled, Meaning)>> {
+    let texts: Vec<&str> = labelled.iter().map(|question| question.text.as_str()).collect();
+    let meanings = meanings(knowledge, &texts).await?;
+    Ok(labelled.into_iter().zip(meanings).collect())
+}
+
+/// How well the questions are put together from a likeness of `at` on.
+pub fn pairs_at(questions: &[(Labelled, Meaning)], at: f32) -> Agreement {
+    agreement(&part(questions, |_| true), at)
+}
+
+/// Precision and recall of published answers that are given from a likeness of `at` on.
+pub fn answers_at(questions: &[(Labelled, Meaning)], at: f32) -> (f64, f64) {
+    given(&matches(questions), answerable(questions), at)
+}
+
+/// How many questions have another of their group.
+fn answerable(questions: &[(Labelled, Meaning)]) -> usize {
+    let others = |group: &str| questions.iter().filter(|(other, _)| other.group == group).count();
+    questions.iter().filter(|(question, _)| others(&question.group) > 1).count()
+}
+
 /// All figures: agreement over cuts, the cut that cross-validation would choose and what it then reaches on groups it has
 /// not seen, and the lowest cut at which published answers are right often enough.
 ///
@@ -115,9 +141,7 @@ fn given(matches: &[(f32, bool)], answerable: usize, at: f32) -> (f64, f64) {
 /// When the model or the store fails.
 #[expect(clippy::cast_precision_loss, reason = "a handful of folds")]
 pub async fn figures(knowledge: &KnowledgeBase, labelled: Vec<Labelled>) -> anyhow::Result<Json> {
-    let texts: Vec<&str> = labelled.iter().map(|question| question.text.as_str()).collect();
-    let meanings = meanings(knowledge, &texts).await?;
-    let questions: Vec<(Labelled, Meaning)> = labelled.into_iter().zip(meanings).collect();
+    let questions = read(knowledge, labelled).await?;
     let whole = part(&questions, |_| true);
     let table = cuts().map(|cut| {
         let Agreement { precision, recall, rand } = agreement(&whole, cut);
@@ -136,10 +160,7 @@ pub async fn figures(knowledge: &KnowledgeBase, labelled: Vec<Labelled>) -> anyh
         round(held_out.iter().map(of).sum::<f64>() / held_out.len().max(1) as f64)
     };
     let matches = matches(&questions);
-    let answerable = questions
-        .iter()
-        .filter(|(question, _)| questions.iter().filter(|(other, _)| other.group == question.group).count() > 1);
-    let answerable = answerable.count();
+    let answerable = answerable(&questions);
     let curated: Vec<Json> = cuts()
         .map(|cut| {
             let (precision, recall) = given(&matches, answerable, cut);
@@ -204,18 +225,5 @@ mod tests {
         let whole = part(&questions, |_| true);
         let cut = best_cut(&whole);
         assert!((agreement(&whole, cut).rand - 1.0).abs() < 1e-9, "{cut}");
-    }
-
-    #[tokio::test]
-    async fn tune() {
-        let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let model = crate::llm::MiniLm::load(&folder.join("models/all-MiniLM-L6-v2-int8")).unwrap();
-        let labelled = read_labelled(&folder.join("tests/fixtures/clusters.jsonl")).unwrap();
-        for model in [Some(std::sync::Arc::new(model) as std::sync::Arc<dyn crate::llm::Embedder>), None] {
-            let db = crate::store::Db::open("sqlite::memory:").await.unwrap();
-            let knowledge = KnowledgeBase::new(db, model);
-            let figures = figures(&knowledge, labelled.clone()).await.unwrap();
-            println!("{}", serde_json::to_string(&figures).unwrap());
-        }
     }
 }

@@ -64,6 +64,8 @@ pub struct Core {
     pub classifier: RwLock<Option<Arc<Classifier>>>,
     /// What routes the requests of each platform.
     pub routers: route::Routers,
+    /// Answers that were published on the review site.
+    pub published: insight::curate::Published,
     pub duty: duty::DutyDesk,
     /// What calls services and trackers elsewhere.
     pub outside: Http,

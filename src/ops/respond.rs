@@ -9,8 +9,10 @@ use tracing::info;
 use super::{
     Core, Failure,
     cards::{self, AnswerActions},
-    compose::{self, Extract},
-    deliver, feedback, people,
+    compose::{self, Extract, escape},
+    deliver, feedback,
+    insight::{ledger, meaning},
+    people,
     plan::{Plan, READ_LIMIT, Situation, assess, head, plan},
     requests,
     search::{self, Found, Room},
@@ -18,6 +20,7 @@ use super::{
 };
 use crate::{
     chat::{Block, Card},
+    clock::Timestamp,
     config::{CuratedAnswer, Platform},
     domain::{
         answer::{Citation, Mode, Verdict},
@@ -30,6 +33,7 @@ use crate::{
         self, Tx,
         actions::Action,
         answers::{Answer, Question},
+        curated::Curated,
         inbox::{ASKED_PLATFORM, Decision},
         incidents::Incident,
         messages::Message,
@@ -68,14 +72,15 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
     if let Some(named) = job.platform.as_deref() {
         situation.platform = core.config.platform(named).cloned();
     }
-    let curated = situation
+    let in_files = situation
         .platform
         .as_ref()
         .is_some_and(|platform| platform.answers.iter().any(|answer| answer.matches(&situation.message.text)));
+    let curated = in_files || is_known(core, &situation).await?;
     let plan = match plan(&situation) {
         _ if job.platform.is_some() => Plan::Answer,
         // Whoever wrote the answer wanted it given, whatever kind of message asks for it.
-        Plan::Silent(_) if curated && situation.may_step_in() => Plan::Answer,
+        Plan::Silent(_) if in_files && situation.may_step_in() => Plan::Answer,
         Plan::AnswerOrSilence(_) | Plan::AnswerOrOffer | Plan::Feedback(_) if curated => Plan::Answer,
         plan => plan,
     };
@@ -342,7 +347,7 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
         }
         Target::Ask(platforms) => ask_platform(core, situation, &platforms).await,
         Target::Found(platform, found) => {
-            let curated = platform.answers.iter().find(|answer| answer.matches(&text)).cloned();
+            let curated = given(core, &platform, &text, &found).await?;
             let issue = known_issue(core, &platform, &text).await;
             if curated.is_none() && issue.is_none() && found.judgement.verdict != Verdict::Answered {
                 let (outcome, reason, card) = match otherwise {
@@ -359,7 +364,7 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
                 let detail = json!({ "reason": reason, "search": search });
                 return conclude(core, situation, outcome, detail, card).await;
             }
-            settle(core, situation, &platform, &found, curated.as_ref(), issue.as_ref(), &text).await
+            settle(core, situation, &platform, &found, curated, issue.as_ref(), &text).await
         }
     }
 }
@@ -373,6 +378,55 @@ async fn known_issue(core: &Core, platform: &Platform, text: &str) -> Option<Inc
             None
         }
     }
+}
+
+/// Does the platform the message is for have a published answer to it, or an entry of its ledger?
+async fn is_known(core: &Core, situation: &Situation) -> anyhow::Result<bool> {
+    let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) else { return Ok(false) };
+    let text = head(&situation.message.text, READ_LIMIT);
+    if core.published.has_any(core, &platform.id).await? {
+        let bare = meaning::bare(&text);
+        let vectors = core.knowledge.embed_question(bare, None).await;
+        if core.published.answer_to(core, &platform.id, bare, vectors.as_ref()).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(ledger::answer_to(core, &platform, &text).await?.is_some())
+}
+
+/// The published answer to a question. In a thread it is compared as it stands: its context would make it like every other
+/// one there.
+async fn published(core: &Core, platform: &Platform, text: &str, found: &Found) -> anyhow::Result<Option<Curated>> {
+    if !core.published.has_any(core, &platform.id).await? {
+        return Ok(None);
+    }
+    let bare = meaning::bare(text);
+    if found.query.context.is_none() && found.query.text == bare {
+        return core.published.answer_to(core, &platform.id, bare, found.query.vectors.as_ref()).await;
+    }
+    let vectors = core.knowledge.embed_question(bare, None).await;
+    core.published.answer_to(core, &platform.id, bare, vectors.as_ref()).await
+}
+
+/// What somebody wrote for this question: an answer of the files, a published one, or, for a question about plans and where
+/// no page says anything, an entry of the ledger.
+async fn given(core: &Core, platform: &Platform, text: &str, found: &Found) -> anyhow::Result<Option<Given>> {
+    let now = core.clock.now();
+    if let Some(answer) = platform.answers.iter().find(|answer| answer.matches(text)) {
+        return Ok(Some(Given::of_files(answer, now)));
+    }
+    if let Some(answer) = published(core, platform, text, found).await? {
+        let mut tx = core.db.read().await.context("open a transaction")?;
+        let author = people::name_of(core, &mut tx, &answer.author).await.context("find who published it")?;
+        return Ok(Some(Given::of_store(&answer, &author, now)));
+    }
+    if let Some(entry) = ledger::answer_to(core, platform, text).await? {
+        return Ok(Some(Given::of_ledger(entry)));
+    }
+    if found.judgement.verdict == Verdict::Abstained {
+        return Ok(ledger::instead_of_nothing(core, platform, text).await?.map(Given::of_ledger));
+    }
+    Ok(None)
 }
 
 /// No page answers, and somebody needs something: asks whether to open a request, and does nothing by itself.
@@ -429,35 +483,90 @@ async fn action(
     Ok(action.id)
 }
 
+/// An answer that a person wrote.
+struct Given {
+    id: String,
+    markdown: String,
+    citation: Option<Citation>,
+    /// By whom and when it was published.
+    said_by: Option<String>,
+    /// Its review is overdue.
+    overdue: Option<String>,
+}
+
+impl Given {
+    fn of_files(answer: &CuratedAnswer, now: Timestamp) -> Self {
+        let overdue = (answer.review_by < now)
+            .then(|| format!("{} promised to review this answer by {}.", answer.owner, day(answer.review_by)));
+        Self {
+            id: answer.id.clone(),
+            markdown: answer.markdown.clone(),
+            citation: answer.url.clone().map(|url| Self::cite(&answer.id, &answer.title, url)),
+            said_by: None,
+            overdue,
+        }
+    }
+
+    fn of_store(answer: &Curated, author: &str, now: Timestamp) -> Self {
+        let author = escape(author);
+        let overdue = (answer.review_by < now)
+            .then(|| format!("{author} promised to review this answer by {}.", day(answer.review_by)));
+        let id = answer.id.to_string();
+        Self {
+            citation: answer.url.clone().map(|url| Self::cite(&id, &answer.title, url)),
+            id,
+            markdown: answer.markdown.clone(),
+            said_by: Some(format!("Published by {author} on {}.", day(answer.published_at))),
+            overdue,
+        }
+    }
+
+    fn of_ledger(entry: ledger::Entry) -> Self {
+        Self {
+            id: format!("{} {}", ledger::SOURCE, entry.citation.path),
+            markdown: entry.markdown,
+            citation: Some(entry.citation),
+            said_by: None,
+            overdue: None,
+        }
+    }
+
+    fn cite(id: &str, title: &str, url: String) -> Citation {
+        Citation {
+            source: "answers".to_owned(),
+            path: id.to_owned(),
+            title: title.to_owned(),
+            headings: Vec::new(),
+            url,
+            age: None,
+        }
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%d").to_string()
+}
+
 /// What is going to be said, before it is stored.
 struct Draft {
     verdict: Verdict,
     mode: Mode,
     confidence: f64,
     extract: Extract,
-    curated: Option<CuratedAnswer>,
+    curated: Option<Given>,
     notes: Vec<String>,
 }
 
-fn draft(core: &Core, situation: &Situation, found: &Found, curated: Option<&CuratedAnswer>) -> Draft {
+fn draft(core: &Core, situation: &Situation, found: &Found, curated: Option<Given>) -> Draft {
     let shape = core.shape();
     if let Some(curated) = curated {
-        let citation = Citation {
-            source: "answers".to_owned(),
-            path: curated.id.clone(),
-            title: curated.title.clone(),
-            headings: Vec::new(),
-            url: curated.url.clone().unwrap_or_default(),
-            age: None,
-        };
-        let citations =
-            if curated.url.is_some() { vec![(citation, TextHash::of(&curated.markdown))] } else { Vec::new() };
+        let citations = curated.citation.iter().map(|it| (it.clone(), TextHash::of(&curated.markdown))).collect();
         return Draft {
             verdict: Verdict::Answered,
             mode: Mode::Curated,
             confidence: 1.0,
             extract: Extract { pieces: Vec::new(), citations },
-            curated: Some(curated.clone()),
+            curated: Some(curated),
             notes: Vec::new(),
         };
     }
@@ -491,7 +600,7 @@ async fn settle(
     situation: &Situation,
     platform: &Platform,
     found: &Found,
-    curated: Option<&CuratedAnswer>,
+    curated: Option<Given>,
     issue: Option<&Incident>,
     text: &str,
 ) -> anyhow::Result<()> {
@@ -542,14 +651,8 @@ async fn settle(
     }
     let mut card = match &draft.curated {
         Some(curated) => {
-            let overdue = (curated.review_by < now).then(|| {
-                format!(
-                    "{} promised to review this answer by {}.",
-                    curated.owner,
-                    curated.review_by.to_jiff().strftime("%Y-%m-%d")
-                )
-            });
-            cards::curated(&curated.markdown, &draft.extract, overdue, actions)
+            let notes = (curated.said_by.as_deref(), curated.overdue.as_deref());
+            cards::curated(&curated.markdown, &draft.extract, notes, actions)
         }
         None => cards::answer(draft.verdict, &draft.extract, platform, capability, &draft.notes, actions),
     };

@@ -8,7 +8,7 @@ use super::Core;
 use crate::{
     chat::{OwnRoom, PostError},
     clock::Timestamp,
-    domain::ids::{DisputeId, DraftId, EventId, JobId, MessageId, RequestId},
+    domain::ids::{DisputeId, DraftId, EventId, JobId, MessageId, RequestId, ThemeId},
     store::{
         self, Tx,
         jobs::{Job, NewJob},
@@ -139,6 +139,18 @@ pub struct Since {
     pub after: String,
 }
 
+/// Put what was asked and said on a platform into its gaps and themes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Gather {
+    pub platform: String,
+}
+
+/// Tell everybody who asked what was decided on a theme.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tell {
+    pub theme: ThemeId,
+}
+
 pub const LOOK_UP: &str = "look_up";
 pub const FURNISH: &str = "furnish";
 pub const FULFIL: &str = "fulfil";
@@ -151,6 +163,8 @@ pub const TRACK: &str = "track";
 pub const READ_TICKET: &str = "read_ticket";
 pub const CARRY_FILE: &str = "carry_file";
 pub const INVITE: &str = "invite";
+pub const GATHER: &str = "gather";
+pub const TELL: &str = "tell";
 pub const SETTLE: &str = "settle";
 pub const TELL_DISPUTE: &str = "tell_dispute";
 pub const SYNC: &str = "sync";

@@ -126,12 +126,11 @@ pub async fn record(tx: &mut Tx, feedback: &Feedback) -> Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Feedback>> {
-    let rows =
-        sql!("SELECT * FROM feedback WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2")
-            .bind(platform)
-            .bind(limit)
-            .all(tx)
-            .await?;
+    let rows = sql!("SELECT * FROM feedback WHERE platform = $1 AND place_at > 0 ORDER BY place_at, id LIMIT $2")
+        .bind(platform)
+        .bind(limit)
+        .all(tx)
+        .await?;
     rows.iter().map(Feedback::from_row).collect()
 }
 

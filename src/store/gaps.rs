@@ -90,13 +90,15 @@ pub struct DueQuestion {
     pub route: Option<String>,
 }
 
-/// Questions to look at, the longest waiting first: ids and texts.
+/// Questions to look at, the longest waiting first: ids, and texts of those that may join a gap.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn due(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(QuestionId, String)>> {
+pub async fn due(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(QuestionId, Option<String>)>> {
     let rows = sql!(
-        "SELECT id, text FROM questions WHERE platform = $1 AND gap_due_at IS NOT NULL ORDER BY gap_due_at, id LIMIT $2"
+        "SELECT id, CASE WHEN gap_id IS NULL AND (verdict = 'abstained' OR NOT helpful OR request_id IS NOT NULL)
+             THEN text END AS text
+         FROM questions WHERE platform = $1 AND gap_due_at > 0 ORDER BY gap_due_at, id LIMIT $2"
     )
     .bind(platform)
     .bind(limit)
@@ -112,7 +114,7 @@ pub async fn due(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(Questio
 pub async fn take_due(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<DueQuestion>> {
     let rows = sql!(
         "UPDATE questions SET gap_due_at = NULL
-         WHERE id IN (SELECT id FROM questions WHERE platform = $1 AND gap_due_at IS NOT NULL
+         WHERE id IN (SELECT id FROM questions WHERE platform = $1 AND gap_due_at > 0
              ORDER BY gap_due_at, id LIMIT $2)
          RETURNING id, text, capability, gap_id, asked_at, verdict, helpful, request_id,
              (SELECT deleted_at FROM messages WHERE messages.id = questions.message_id) AS deleted_at,
@@ -363,20 +365,23 @@ pub struct Sums {
     pub teams: Vec<String>,
 }
 
-/// Adds up the questions of a gap. A request whose minutes are not known yet counts `unknown` minutes.
+/// Adds up the questions of a gap. A request counts the minutes that were told, else those that its timeline says up to
+/// `most`, else `unknown`.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn sums(tx: &mut Tx, gap: GapId, unknown: i64) -> Result<Sums> {
+pub async fn sums(tx: &mut Tx, gap: GapId, most: i64, unknown: i64) -> Result<Sums> {
     let row = sql!(
         "SELECT COUNT(*) AS questions, MIN(questions.asked_at) AS first_at, MAX(questions.asked_at) AS last_at,
              CAST(COALESCE(SUM(CASE WHEN questions.request_id IS NULL THEN 0
-                 ELSE COALESCE(theme_items.minutes, $2) END), 0) AS BIGINT) AS minutes
-         FROM questions
-         LEFT JOIN theme_items ON theme_items.kind = 'request' AND theme_items.subject = questions.request_id
+                 ELSE COALESCE(requests.minutes,
+                     CASE WHEN requests.measured_minutes > $2 THEN $2 ELSE requests.measured_minutes END, $3)
+                 END), 0) AS BIGINT) AS minutes
+         FROM questions LEFT JOIN requests ON requests.id = questions.request_id
          WHERE questions.gap_id = $1"
     )
     .bind(gap)
+    .bind(most)
     .bind(unknown)
     .one(tx)
     .await?;

@@ -449,23 +449,13 @@ pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<RequestI
     rows.iter().map(|row| Ok(RequestId::from_uuid(row.get("id")?))).collect()
 }
 
-/// A request whose place in the backlog is to be looked at.
-#[derive(Debug, Clone)]
-pub struct Unplaced {
-    pub request: Request,
-    /// Hands-on minutes that whoever resolved it told.
-    pub minutes: Option<i64>,
-    /// When somebody of the route first took it or asked back.
-    pub begun_at: Option<Timestamp>,
-}
-
 /// Requests to look at, the longest waiting first: ids, titles and texts.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(RequestId, String, String)>> {
     let rows = sql!(
-        "SELECT id, title, text FROM requests WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2"
+        "SELECT id, title, text FROM requests WHERE platform = $1 AND place_at > 0 ORDER BY place_at, id LIMIT $2"
     )
     .bind(platform)
     .bind(limit)
@@ -474,16 +464,18 @@ pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(Re
     rows.iter().map(|row| Ok((RequestId::from_uuid(row.get("id")?), row.get("title")?, row.get("text")?))).collect()
 }
 
-/// Takes requests to look at, the longest waiting first. They wait no longer.
+/// Takes requests to look at, the longest waiting first, each with the message under which its requester is written to. They
+/// wait no longer.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn take_unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Unplaced>> {
+pub async fn take_unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(Request, MessageId)>> {
     let rows = sql!(
         "UPDATE requests SET place_at = NULL
-         WHERE id IN (SELECT id FROM requests WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2)
-         RETURNING *, (SELECT MIN(at) FROM request_events WHERE request_events.request_id = requests.id
-             AND request_events.kind IN ('claimed', 'assigned', 'asked')) AS begun_at"
+         WHERE id IN (SELECT id FROM requests WHERE platform = $1 AND place_at > 0 ORDER BY place_at, id LIMIT $2)
+         RETURNING *, (SELECT request_threads.message_id FROM request_threads
+             WHERE request_threads.request_id = requests.id AND request_threads.role = 'requester'
+             ORDER BY request_threads.message_id LIMIT 1) AS conversation"
     )
     .bind(platform)
     .bind(limit)
@@ -492,11 +484,13 @@ pub async fn take_unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Ve
     let mut taken = rows
         .iter()
         .map(|row| {
-            let (minutes, begun_at) = (row.get("minutes")?, row.optional_time("begun_at")?);
-            Ok(Unplaced { request: Request::from_row(row)?, minutes, begun_at })
+            let request = Request::from_row(row)?;
+            let conversation = row.get::<Option<uuid::Uuid>>("conversation")?.map(MessageId::from_uuid);
+            let message = conversation.unwrap_or(request.message);
+            Ok((request, message))
         })
         .collect::<Result<Vec<_>>>()?;
-    taken.sort_by_key(|unplaced| unplaced.request.number);
+    taken.sort_by_key(|(request, _)| request.number);
     Ok(taken)
 }
 
@@ -527,6 +521,25 @@ pub async fn resolved_of_gap(tx: &mut Tx, gap: crate::domain::ids::GapId, limit:
     all(&rows)
 }
 
+/// What was said for the requester's eyes in the requests of [`resolved_of_gap`], oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn public_events_of_gap(tx: &mut Tx, gap: crate::domain::ids::GapId) -> Result<Vec<Event>> {
+    let rows = sql!(
+        "SELECT request_events.* FROM request_events
+         JOIN requests ON requests.id = request_events.request_id
+         JOIN questions ON questions.request_id = requests.id
+         WHERE questions.gap_id = $1 AND NOT requests.private AND requests.resolved_at IS NOT NULL
+             AND NOT request_events.internal
+         ORDER BY request_events.at, request_events.id"
+    )
+    .bind(gap)
+    .all(tx)
+    .await?;
+    rows.iter().map(Event::from_row).collect()
+}
+
 /// Something that happened to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -541,6 +554,22 @@ pub struct Event {
     pub detail: Json,
     /// Not for the requester's eyes.
     pub internal: bool,
+}
+
+impl Event {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: EventId::from_uuid(row.get("id")?),
+            request: RequestId::from_uuid(row.get("request_id")?),
+            at: row.time("at")?,
+            actor: row.get("actor")?,
+            actor_name: row.get("actor_name")?,
+            kind: row.get("kind")?,
+            text: row.get("text")?,
+            detail: row.json("detail")?,
+            internal: row.get("internal")?,
+        })
+    }
 }
 
 /// # Errors
@@ -570,21 +599,7 @@ pub async fn record(tx: &mut Tx, event: &Event) -> Result<()> {
 /// When the database refuses.
 pub async fn events(tx: &mut Tx, request: RequestId) -> Result<Vec<Event>> {
     let rows = sql!("SELECT * FROM request_events WHERE request_id = $1 ORDER BY at, id").bind(request).all(tx).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Event {
-                id: EventId::from_uuid(row.get("id")?),
-                request: RequestId::from_uuid(row.get("request_id")?),
-                at: row.time("at")?,
-                actor: row.get("actor")?,
-                actor_name: row.get("actor_name")?,
-                kind: row.get("kind")?,
-                text: row.get("text")?,
-                detail: row.json("detail")?,
-                internal: row.get("internal")?,
-            })
-        })
-        .collect()
+    rows.iter().map(Event::from_row).collect()
 }
 
 /// What a conversation is for a request.

@@ -313,6 +313,19 @@ pub async fn item(tx: &mut Tx, kind: ItemKind, subject: Uuid) -> Result<Option<I
     row.as_ref().map(Item::from_row).transpose()
 }
 
+/// Does the person have an item in the theme that leads to them?
+///
+/// # Errors
+/// When the database refuses.
+pub async fn has_person(tx: &mut Tx, theme: ThemeId, person: &str) -> Result<bool> {
+    let row = sql!("SELECT 1 AS one FROM theme_items WHERE theme_id = $1 AND person = $2 LIMIT 1")
+        .bind(theme)
+        .bind(person)
+        .optional(tx)
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Takes an item out of its theme, which becomes stale.
 ///
 /// # Errors
@@ -617,7 +630,7 @@ pub async fn reply_to_feedback(
     reply: &str,
     now: Timestamp,
 ) -> Result<()> {
-    sql!("UPDATE feedback SET reply = $3, replied_at = $4 WHERE theme_id = $1 AND message_id = $2")
+    sql!("UPDATE feedback SET reply = $3, replied_at = $4 WHERE theme_id = $1 AND message_id = $2 AND contact")
         .bind(theme)
         .bind(message)
         .bind(reply)
@@ -679,12 +692,20 @@ pub async fn team_weeks(tx: &mut Tx, platform: &str) -> Result<Vec<(ThemeId, Tea
 #[derive(Debug, Clone)]
 pub struct Asker {
     pub item: Item,
-    /// May they be written to? Only feedback can say no.
-    pub contact: bool,
     /// Kind of the feedback, where it is one.
     pub feedback_kind: Option<String>,
     /// The asker of a question whose person is not shown.
     pub asked_by: Option<String>,
+}
+
+impl Asker {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            item: Item::from_row(row)?,
+            feedback_kind: row.get("feedback_kind")?,
+            asked_by: row.get("asked_by")?,
+        })
+    }
 }
 
 /// The askers of a theme whose message was not answered under `status` yet, oldest first.
@@ -693,7 +714,7 @@ pub struct Asker {
 /// When the database refuses.
 pub async fn untold(tx: &mut Tx, theme: ThemeId, status: Status, limit: i64) -> Result<Vec<Asker>> {
     let rows = sql!(
-        "SELECT theme_items.*, feedback.contact, feedback.kind AS feedback_kind, questions.person AS asked_by
+        "SELECT theme_items.*, feedback.kind AS feedback_kind, questions.person AS asked_by
          FROM theme_items
          JOIN messages ON messages.id = theme_items.message_id AND messages.deleted_at IS NULL
          LEFT JOIN feedback ON theme_items.kind = 'feedback' AND feedback.id = theme_items.subject
@@ -709,16 +730,42 @@ pub async fn untold(tx: &mut Tx, theme: ThemeId, status: Status, limit: i64) -> 
     .bind(limit)
     .all(tx)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Asker {
-                item: Item::from_row(row)?,
-                contact: row.get::<Option<bool>>("contact")?.unwrap_or(true),
-                feedback_kind: row.get("feedback_kind")?,
-                asked_by: row.get("asked_by")?,
-            })
-        })
-        .collect()
+    rows.iter().map(Asker::from_row).collect()
+}
+
+/// The askers of a theme who may be written to, have no conversation of it, and were not told under `status` yet.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn untold_directly(tx: &mut Tx, theme: ThemeId, status: Status) -> Result<Vec<Asker>> {
+    let rows = sql!(
+        "SELECT theme_items.*, feedback.kind AS feedback_kind, theme_items.person AS asked_by
+         FROM theme_items LEFT JOIN feedback ON theme_items.kind = 'feedback' AND feedback.id = theme_items.subject
+         WHERE theme_items.theme_id = $1 AND theme_items.message_id IS NULL AND theme_items.person IS NOT NULL
+             AND (feedback.contact IS NULL OR feedback.contact)
+             AND NOT EXISTS (SELECT 1 FROM theme_replies WHERE theme_replies.theme_id = theme_items.theme_id
+                 AND theme_replies.status = $2 AND theme_replies.person = theme_items.person)
+         ORDER BY theme_items.at, theme_items.subject"
+    )
+    .bind(theme)
+    .bind(status.id())
+    .all(tx)
+    .await?;
+    rows.iter().map(Asker::from_row).collect()
+}
+
+/// Was the person told of the decision, wherever?
+///
+/// # Errors
+/// When the database refuses.
+pub async fn was_told(tx: &mut Tx, theme: ThemeId, status: Status, person: &str) -> Result<bool> {
+    let row = sql!("SELECT 1 AS one FROM theme_replies WHERE theme_id = $1 AND status = $2 AND person = $3 LIMIT 1")
+        .bind(theme)
+        .bind(status.id())
+        .bind(person)
+        .optional(tx)
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Somebody was told.
@@ -810,21 +857,6 @@ pub async fn answered_in_thread(
     Ok(row.is_some())
 }
 
-/// May the person answer the effort question of a theme?
-///
-/// # Errors
-/// When the database refuses.
-pub async fn was_asked_effort(tx: &mut Tx, theme: ThemeId, person: &str) -> Result<Option<Reply>> {
-    let row = sql!(
-        "SELECT * FROM theme_replies WHERE theme_id = $1 AND person = $2 AND asked_effort ORDER BY replied_at DESC LIMIT 1"
-    )
-    .bind(theme)
-    .bind(person)
-    .optional(tx)
-    .await?;
-    row.as_ref().map(Reply::from_row).transpose()
-}
-
 /// Feedback that asks for something, and how much of it was closed with a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed {
@@ -856,49 +888,4 @@ pub async fn closed_with_a_reply(tx: &mut Tx, platform: &str, since: Timestamp, 
         replied: row.get("replied")?,
         unanswerable: row.get("unanswerable")?,
     })
-}
-
-/// Keeps that a person was asked how much effort something was, so that every instrument's budget counts it.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn invite(
-    tx: &mut Tx,
-    clock: &dyn crate::clock::Clock,
-    theme: &Theme,
-    (person, team): (&str, Option<&str>),
-    (wording, message): (&str, MessageId),
-) -> Result<()> {
-    sql!(
-        "INSERT INTO invitations (id, instrument, wording, platform, person, team, subject, message_id, reminders, invited_at)
-         VALUES ($1, 'effort', $2, $3, $4, $5, $6, $7, 0, $8) ON CONFLICT (instrument, subject, person) DO NOTHING"
-    )
-    .bind(clock.new_uuid())
-    .bind(wording)
-    .bind(theme.platform.as_str())
-    .bind(person)
-    .bind(team.map(str::to_owned))
-    .bind(theme.id)
-    .bind(message)
-    .bind(clock.now())
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// The person answered what they were asked.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn invitation_answered(tx: &mut Tx, theme: ThemeId, person: &str, now: Timestamp) -> Result<()> {
-    sql!(
-        "UPDATE invitations SET answered_at = COALESCE(answered_at, $3)
-         WHERE instrument = 'effort' AND subject = $1 AND person = $2"
-    )
-    .bind(theme)
-    .bind(person)
-    .bind(now)
-    .execute(tx)
-    .await?;
-    Ok(())
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod answers;
+mod backlog;
 mod browser;
+mod clusters;
 mod commands;
 mod configuration;
 mod conformance;

@@ -1,16 +1,26 @@
 //! What the platform's owner learns from what people ask and say, and what they do about it.
 
 pub mod adoption;
+pub mod curate;
+pub mod decide;
+pub mod export;
+pub mod gaps;
+pub mod gather;
+mod guard;
+pub mod ledger;
 pub mod meaning;
 pub mod numbers;
 pub mod outcomes;
+pub mod ranking;
 pub mod statements;
+pub mod themes;
 
 use std::{ops::Range, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Core, work};
+use self::guard::{changed_meanwhile, owned, record, tended, words};
+use super::{Core, Failure, UserError, work};
 use crate::{clock::Timestamp, config::server::Insight, store::numbers::Costs};
 
 /// Seven days.
@@ -56,7 +66,7 @@ fn costs(insight: &Insight) -> Costs {
 
 /// How minutes are estimated, in a sentence that stands beside them.
 pub fn how_minutes_are_made(insight: &Insight) -> String {
-    let Insight { minutes_per_question, minutes_per_request, minutes_per_request_at_most, smallest_group: _ } = insight;
+    let Insight { minutes_per_question, minutes_per_request, minutes_per_request_at_most, .. } = insight;
     format!(
         "Minutes are an estimate: a question without an answer counts {minutes_per_question}; a request counts what whoever \
          resolved it told, else the business hours from the first word or claim to the resolution, at most \
