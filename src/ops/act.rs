@@ -54,6 +54,7 @@ impl Response {
 /// mended.
 pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
     let likely = if press.values.is_empty() { requests::open::likely_route_of(core, press).await? } else { None };
+    let alike = feedback::alike(core, press).await.context("look for what is like it")?;
     let mut tx = core.db.write_urgently().await?;
     // Delivered twice, it acts once.
     if !store::inbox::accept(&mut tx, &press.chat, &press.delivery_key, "press", None, core.clock.now()).await? {
@@ -76,7 +77,8 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "share" => share(core, &mut tx, press, &person, &action).await?,
         "link" => link(core, &mut tx, press, &person, &action).await?,
         "ask" => ask(core, &mut tx, press, &action).await?,
-        feedback::FORM => feedback::send(core, &mut tx, press, &person, &action).await?,
+        feedback::FORM => feedback::send(core, &mut tx, press, &person, &action, &alike).await?,
+        feedback::JOIN => feedback::join(core, &mut tx, press, &person, &action).await?,
         feedback::BEGIN => feedback::begin(core, &mut tx, press, &action).await?,
         instruments::EFFORT => instruments::answer(core, &mut tx, &person, &action).await?,
         surveys::ANSWER => surveys::answer(core, &mut tx, press, &person, &action).await?,

@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
 use super::{
     Core, Failure, FormErrors, UserError,
     act::{self, Response},
     compose::escape,
     deliver,
+    insight::themes,
 };
 use crate::{
     chat::{Block, Button, ButtonStyle, Card, Form, FormField, FormFieldKind, Press},
@@ -14,14 +18,16 @@ use crate::{
     config::Platform,
     domain::{
         feedback::{Kind, Status},
-        ids::{ActionId, FeedbackId, MessageId},
+        ids::{ActionId, DraftId, FeedbackId, MessageId, ThemeId},
         people::Person,
     },
     store::{
         self, Tx,
         actions::Action,
+        drafts::{Draft, DraftState},
         feedback::Feedback,
         messages::{Message, Place},
+        themes::Theme,
     },
 };
 
@@ -29,6 +35,12 @@ use crate::{
 pub(super) const FORM: &str = "feedback";
 /// Verb of the button under an offer.
 pub(super) const BEGIN: &str = "feedback.begin";
+/// Verb of the form that shows what is like it.
+pub(super) const JOIN: &str = "feedback.join";
+/// What stands in its field for none of them.
+const NEW: &str = "new";
+/// Most items that are shown.
+const MOST_ALIKE: usize = 4;
 /// What stands in the field `by` for somebody who does not want to be known.
 const ANONYMOUS: &str = "anonymous";
 /// What stands there for somebody who wants no answer.
@@ -213,7 +225,59 @@ fn field(id: &str, label: &str, kind: FormFieldKind, required: bool) -> FormFiel
     FormField { id: id.to_owned(), label: label.to_owned(), kind, required, max_length: 2000, help: None, value: None }
 }
 
-/// Takes the form in. Sent in twice, it counts once.
+/// What was filled in, checked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Filled {
+    platform: String,
+    channel: String,
+    kind: Kind,
+    text: String,
+    capability: Option<String>,
+    effort: Option<i64>,
+    /// From whom: `named`, `quiet` or `anonymous`.
+    by: String,
+}
+
+impl Filled {
+    fn is_anonymous(&self) -> bool {
+        self.by == ANONYMOUS
+    }
+
+    fn platform<'a>(&self, core: &'a Core) -> Result<&'a Arc<Platform>, UserError> {
+        let gone = || UserError::new("The platform of this form is gone.", "Begin again with `feedback`.");
+        core.config.platform(&self.platform).ok_or_else(gone)
+    }
+}
+
+/// Items of the backlog that are like what is being sent in, the most alike first. Looked for before anything is held.
+///
+/// # Errors
+/// When the store or the model fails.
+pub(super) async fn alike(core: &Core, press: &Press) -> anyhow::Result<Vec<Theme>> {
+    let text = press.value("text").trim();
+    if text.is_empty() || press.value("kind") == Kind::Praise.id() {
+        return Ok(Vec::new());
+    }
+    let action = {
+        let mut tx = core.db.read().await.context("open a transaction")?;
+        store::actions::by_id(&mut tx, press.action).await.context("load the form")?
+    };
+    let Some(action) = action.filter(|action| action.verb == FORM) else { return Ok(Vec::new()) };
+    let Some(platform) = platform_of(core, press, &action) else { return Ok(Vec::new()) };
+    let found = themes::similar(core, platform, text).await?;
+    Ok(found.into_iter().map(|(theme, _)| theme).take(MOST_ALIKE).collect())
+}
+
+fn platform_of<'a>(core: &'a Core, press: &Press, action: &Action) -> Option<&'a Arc<Platform>> {
+    let (here, _) = action.argument.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
+    match press.value("platform") {
+        "" => core.config.platform(here).or_else(|| only(core)),
+        chosen => core.config.platform(chosen),
+    }
+}
+
+/// Takes the form in. When the backlog holds something like it, asks first whether that is meant. Sent in twice, it counts
+/// once.
 ///
 /// # Errors
 /// [`Failure::Form`] when something has to be mended in it.
@@ -223,35 +287,182 @@ pub(super) async fn send(
     press: &Press,
     person: &Person,
     action: &Action,
+    alike: &[Theme],
 ) -> Result<Response, Failure> {
-    let (here, channel) = action.argument.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
-    let platform = match press.value("platform") {
-        "" => core.config.platform(here).or_else(|| only(core)),
-        chosen => core.config.platform(chosen),
-    };
-    let platform =
-        platform.ok_or_else(|| UserError::new("The platform of this form is gone.", "Begin again with `feedback`."))?;
+    let (_, channel) = action.argument.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
+    let platform = platform_of(core, press, action)
+        .ok_or_else(|| UserError::new("The platform of this form is gone.", "Begin again with `feedback`."))?;
     let (kind, effort) = checked(press)?;
     let capability = platform.capabilities.iter().find(|capability| capability.id == press.value("capability"));
-    let anonymous = is_anonymous(press);
-    let message = if anonymous { None } else { Some(origin(core, tx, press, person, action, channel).await?) };
-    let said = Said {
-        platform,
+    let filled = Filled {
+        platform: platform.id.clone(),
+        channel: channel.to_owned(),
         kind,
-        text: press.value("text"),
-        capability: capability.map(|capability| capability.id.as_str()),
+        text: core.clean(press.value("text").trim()).text,
+        capability: capability.map(|capability| capability.id.clone()),
         effort,
-        by: match message {
-            Some(message) => By::Person { person, message, contact: press.value("by") != QUIET },
-            None => By::Anonymous,
-        },
+        by: press.value("by").to_owned(),
     };
-    let feedback = keep(core, tx, &said).await?;
-    if anonymous {
+    if alike.is_empty() {
+        return take(core, tx, press, person, action, &filled).await;
+    }
+    let draft = Draft {
+        id: DraftId::new(&*core.clock),
+        kind: "feedback".to_owned(),
+        person: if filled.is_anonymous() { String::new() } else { person.id.clone() },
+        message: MessageId::from_uuid(action.subject),
+        question: None,
+        platform: platform.id.clone(),
+        service: None,
+        fields: serde_json::to_value(&filled).context("write what was filled in")?,
+        state: DraftState::Held,
+        created_at: if filled.is_anonymous() { day_of(core.clock.now()) } else { core.clock.now() },
+    };
+    store::drafts::insert(tx, &draft).await?;
+    let choose = Action {
+        id: ActionId::new(&*core.clock),
+        verb: JOIN.to_owned(),
+        subject: draft.id.uuid(),
+        argument: Some(action.id.to_string()),
+        created_at: core.clock.now(),
+    };
+    store::actions::insert(tx, &choose).await?;
+    Ok(Response::form(which(choose.id, alike)))
+}
+
+/// Asks whether one of these is meant.
+fn which(action: ActionId, alike: &[Theme]) -> Form {
+    let label = |theme: &Theme| {
+        let voices = match theme.voices {
+            1 => "1 voice".to_owned(),
+            n => format!("{n} voices"),
+        };
+        let title: String = theme.title.chars().take(48).collect();
+        format!("+1: {title} ({voices}, {})", theme.status.label().to_lowercase())
+    };
+    let mut options: Vec<(String, String)> = alike.iter().map(|theme| (theme.id.to_string(), label(theme))).collect();
+    options.push((NEW.to_owned(), "None of these: send mine as it is".to_owned()));
+    let kind = FormFieldKind::Choice { options };
+    let help = "Others have said something like it. Your voice counts the same either way.".to_owned();
+    let field = FormField { help: Some(help), ..field("join", "Do you mean one of these?", kind, true) };
+    Form { action, title: "Feedback".to_owned(), fields: vec![field], submit: "Send".to_owned() }
+}
+
+/// Adds a voice to what was chosen, or keeps the feedback as it was written.
+///
+/// # Errors
+/// [`Failure::User`] when the item was decided meanwhile, or it was sent already.
+pub(super) async fn join(
+    core: &Core,
+    tx: &mut Tx,
+    press: &Press,
+    person: &Person,
+    action: &Action,
+) -> Result<Response, Failure> {
+    let sent = || UserError::new("You have sent this already.", "Its owner has it.");
+    let draft = store::drafts::hold(tx, DraftId::from_uuid(action.subject)).await?.ok_or_else(sent)?;
+    let filled: Filled = serde_json::from_value(draft.fields.clone()).context("read what was filled in")?;
+    if draft.state != DraftState::Held || (!filled.is_anonymous() && draft.person != person.id) {
+        return Err(sent().into());
+    }
+    let chosen = press.value("join");
+    let theme =
+        match chosen {
+            NEW => None,
+            id => Some(id.parse().map_err(|_| {
+                FormErrors(BTreeMap::from([("join".to_owned(), "Choose one from the list.".to_owned())]))
+            })?),
+        };
+    let begun = action.argument.as_deref().and_then(|id| id.parse().ok());
+    let form = match begun {
+        Some(id) => store::actions::by_id(tx, id).await?,
+        None => None,
+    };
+    let form = form.unwrap_or_else(|| Action { subject: draft.message.uuid(), ..action.clone() });
+    let response = match theme {
+        Some(theme) if !filled.is_anonymous() => add_voice(core, tx, press, person, &form, (theme, &filled)).await?,
+        theme => {
+            let kept = keep_filled(core, tx, press, person, &form, &filled).await?;
+            if let Some(theme) = theme {
+                themes::place_feedback(core, tx, theme, kept.id, "its author").await?;
+            }
+            Response::notice(thanks(filled.platform(core)?, &kept))
+        }
+    };
+    if filled.is_anonymous() {
+        store::drafts::forget(tx, draft.id).await?;
+        store::actions::forget(tx, action.id).await?;
+        store::actions::forget(tx, form.id).await?;
+    } else {
+        store::drafts::update(tx, &draft, DraftState::Done, core.clock.now()).await?;
+    }
+    Ok(response)
+}
+
+async fn add_voice(
+    core: &Core,
+    tx: &mut Tx,
+    press: &Press,
+    person: &Person,
+    form: &Action,
+    (theme, filled): (ThemeId, &Filled),
+) -> Result<Response, Failure> {
+    let platform = filled.platform(core)?;
+    let message = match filled.by.as_str() {
+        QUIET => None,
+        _ => Some(origin(core, tx, press, person, form, filled).await?),
+    };
+    let team = platform.team_of(person);
+    let added = themes::add_voice(core, tx, theme, person, team.as_deref(), message, filled.effort).await?;
+    let owner = platform.owner_name();
+    Ok(Response::notice(match (added, message) {
+        (false, _) => format!("Your voice is counted there already. {owner} sees it."),
+        (true, Some(_)) => format!("Counted. {owner} sees it, and I tell you what becomes of it."),
+        (true, None) => format!("Counted. {owner} sees it."),
+    }))
+}
+
+/// Keeps what was filled in, and says so.
+async fn take(
+    core: &Core,
+    tx: &mut Tx,
+    press: &Press,
+    person: &Person,
+    action: &Action,
+    filled: &Filled,
+) -> Result<Response, Failure> {
+    let feedback = keep_filled(core, tx, press, person, action, filled).await?;
+    if filled.is_anonymous() {
         // Where and when the form was opened would say who it was.
         store::actions::forget(tx, action.id).await?;
     }
-    Ok(Response::notice(thanks(platform, &feedback)))
+    Ok(Response::notice(thanks(filled.platform(core)?, &feedback)))
+}
+
+async fn keep_filled(
+    core: &Core,
+    tx: &mut Tx,
+    press: &Press,
+    person: &Person,
+    action: &Action,
+    filled: &Filled,
+) -> Result<Feedback, Failure> {
+    let message = match filled.is_anonymous() {
+        true => None,
+        false => Some(origin(core, tx, press, person, action, filled).await?),
+    };
+    let said = Said {
+        platform: filled.platform(core)?,
+        kind: filled.kind,
+        text: &filled.text,
+        capability: filled.capability.as_deref(),
+        effort: filled.effort,
+        by: match message {
+            Some(message) => By::Person { person, message, contact: filled.by != QUIET },
+            None => By::Anonymous,
+        },
+    };
+    keep(core, tx, &said).await
 }
 
 fn only(core: &Core) -> Option<&Arc<Platform>> {
@@ -294,15 +505,15 @@ async fn origin(
     press: &Press,
     person: &Person,
     action: &Action,
-    channel: &str,
+    filled: &Filled,
 ) -> Result<MessageId, Failure> {
     let id = MessageId::from_uuid(action.subject);
     if store::messages::by_id(tx, id).await?.is_some() {
         return Ok(id);
     }
-    let place = Place { chat: press.chat.clone(), channel: channel.to_owned(), thread: None };
+    let place = Place { chat: press.chat.clone(), channel: filled.channel.clone(), thread: None };
     let name = format!("form {}", action.id);
-    let written = super::intake::written(core, place, &name, &press.actor, &person.name, press.value("text"));
+    let written = super::intake::written(core, place, &name, &press.actor, &person.name, &filled.text);
     let message = Message { id, private_to: Some(press.actor.id.clone()), addressed: true, command: true, ..written };
     store::messages::insert(tx, &message).await?;
     Ok(id)

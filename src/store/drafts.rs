@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     pub id: DraftId,
-    /// `request` or `service`.
+    /// `request`, `service` or `feedback`.
     pub kind: String,
     /// Id of the person who fills it in.
     pub person: String,
@@ -98,6 +98,15 @@ pub async fn insert(tx: &mut Tx, draft: &Draft) -> Result<()> {
     .bind(draft.created_at)
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Forgets a draft.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget(tx: &mut Tx, id: DraftId) -> Result<()> {
+    sql!("DELETE FROM drafts WHERE id = $1").bind(id).execute(tx).await?;
     Ok(())
 }
 
