@@ -105,6 +105,11 @@ impl ManualClock {
         Self { micros: AtomicI64::new(start.micros()), counter: AtomicU64::new(1) }
     }
 
+    /// Goes to another moment, forward or back.
+    pub fn go_to(&self, at: Timestamp) {
+        self.micros.store(at.micros(), Ordering::SeqCst);
+    }
+
     pub fn advance(&self, duration: std::time::Duration) {
         let step = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         self.micros.fetch_add(step, Ordering::SeqCst);

@@ -18,6 +18,8 @@ ALTER TABLE questions ADD COLUMN outcome TEXT NOT NULL DEFAULT 'open';
 ALTER TABLE questions ADD COLUMN settle_at BIGINT;
 ALTER TABLE questions ADD COLUMN returned_as UUID;
 ALTER TABLE questions ADD COLUMN gap_id UUID;
+-- Set while its place among the gaps is to be looked at.
+ALTER TABLE questions ADD COLUMN gap_due_at BIGINT;
 
 UPDATE questions SET
     person = (SELECT messages.chat || ':' || questions.asker FROM messages WHERE messages.id = questions.message_id),
@@ -36,7 +38,8 @@ UPDATE questions SET
         ORDER BY requests.opened_at LIMIT 1),
     capability = (SELECT requests.capability FROM requests WHERE requests.question_id = questions.id
         ORDER BY requests.opened_at LIMIT 1),
-    settle_at = asked_at + 259200000000;
+    settle_at = asked_at + 259200000000,
+    gap_due_at = asked_at;
 
 CREATE INDEX questions_by_platform ON questions (platform, asked_at, id);
 CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at);
@@ -49,10 +52,13 @@ CREATE INDEX questions_by_numbers ON questions
 CREATE INDEX questions_by_person ON questions (person, asked_at);
 CREATE INDEX questions_by_settling ON questions (settle_at);
 CREATE INDEX questions_by_gap ON questions (gap_id, asked_at);
+CREATE INDEX questions_by_request ON questions (request_id);
+CREATE INDEX questions_by_gap_due ON questions (platform, gap_due_at, id);
 
 -- `minutes`: hands-on minutes that whoever resolved it told. `work`: `operational` or `project`. What the timeline says in
 -- figures: `measured_minutes` of business hours from the first claim or word to the resolution; for the promises of a first
 -- response and of the resolution how each stands (`running`, `kept`, `broken`), since when, and when it is due.
+-- `place_at`: set while its place in the backlog is to be looked at.
 ALTER TABLE requests ADD COLUMN minutes BIGINT;
 ALTER TABLE requests ADD COLUMN work TEXT NOT NULL DEFAULT 'operational';
 ALTER TABLE requests ADD COLUMN measured_minutes BIGINT;
@@ -63,6 +69,9 @@ ALTER TABLE requests ADD COLUMN first_due_at BIGINT;
 ALTER TABLE requests ADD COLUMN resolution_promise TEXT;
 ALTER TABLE requests ADD COLUMN resolution_promise_at BIGINT;
 ALTER TABLE requests ADD COLUMN resolution_due_at BIGINT;
+ALTER TABLE requests ADD COLUMN place_at BIGINT;
+UPDATE requests SET place_at = opened_at;
+CREATE INDEX requests_by_placing ON requests (platform, place_at, id);
 CREATE INDEX requests_by_platform ON requests (platform, opened_at, id);
 CREATE INDEX requests_by_route ON requests (platform, route, opened_at);
 CREATE INDEX requests_by_team ON requests (platform, team, opened_at);
@@ -76,6 +85,7 @@ CREATE INDEX requests_by_tracker ON requests (tracker);
 
 -- Feedback. Anonymous feedback has no person, no team, no message, an id without a time in it, and the day in place of the
 -- time: nothing leads back to whoever said it. `contact`: may they be written to. `effort`: 1 (little) to 7 (very much).
+-- `place_at`: set while its place in the backlog is to be found.
 ALTER TABLE feedback RENAME TO feedback_before;
 DROP INDEX feedback_by_message;
 CREATE TABLE feedback (
@@ -93,32 +103,38 @@ CREATE TABLE feedback (
     anonymous BOOLEAN NOT NULL,
     status TEXT NOT NULL,
     theme_id UUID,
+    place_at BIGINT,
     reply TEXT,
     replied_at BIGINT,
     said_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
 );
-INSERT INTO feedback (id, number, message_id, platform, person, kind, text, contact, anonymous, status, said_at, changed_at)
+INSERT INTO feedback (id, number, message_id, platform, person, kind, text, contact, anonymous, status, said_at, changed_at,
+    place_at)
     SELECT id,
         (SELECT COUNT(*) FROM feedback_before AS earlier
             WHERE earlier.said_at < feedback_before.said_at
                 OR (earlier.said_at = feedback_before.said_at AND earlier.id <= feedback_before.id)),
         message_id, COALESCE(platform, ''), person,
         CASE kind WHEN 'feedback_complaint' THEN 'friction' WHEN 'feedback_idea' THEN 'idea' ELSE kind END,
-        text, TRUE, FALSE, status, said_at, said_at
+        text, TRUE, FALSE, status, said_at, said_at,
+        CASE kind WHEN 'praise' THEN NULL ELSE said_at END
     FROM feedback_before;
 DROP TABLE feedback_before;
 INSERT INTO counters (name, next) SELECT 'feedback', COUNT(*) + 1 FROM feedback;
-CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id);
+CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id, person);
 CREATE UNIQUE INDEX feedback_by_number ON feedback (number);
 CREATE INDEX feedback_by_status ON feedback (platform, status, said_at);
 CREATE INDEX feedback_by_time ON feedback (platform, said_at, id);
 CREATE INDEX feedback_by_numbers ON feedback (platform, said_at, kind, status, replied_at);
 CREATE INDEX feedback_by_theme ON feedback (theme_id);
+CREATE INDEX feedback_by_placing ON feedback (platform, place_at, id);
 
 -- Questions that the pages do not answer, by meaning. `central`: the question that names it. `state`: `open`, `answered`
 -- (an answer was published), `exported` (a page was drafted) or `dismissed`. `pages`: the nearest pages. `draft`: the text
--- that the owner edits. `fixed_title`: a person named it.
+-- that the owner edits; none until then. `fixed_title`: a person named it. `touched`: a person worked on it, so it is not
+-- joined with another by itself. `merged_into`: where its questions went (its state is then `merged`). `stale`: its name,
+-- pages and numbers are to be made anew. `centre`: the sum of what its questions mean.
 CREATE TABLE gaps (
     id UUID NOT NULL PRIMARY KEY,
     number BIGINT NOT NULL,
@@ -137,6 +153,9 @@ CREATE TABLE gaps (
     first_at BIGINT NOT NULL,
     last_at BIGINT NOT NULL,
     theme_id UUID,
+    merged_into UUID,
+    touched BOOLEAN NOT NULL,
+    stale BOOLEAN NOT NULL,
     changed_at BIGINT NOT NULL,
     version BIGINT NOT NULL
 );
@@ -161,7 +180,8 @@ CREATE TABLE curated_answers (
 CREATE INDEX curated_answers_by_platform ON curated_answers (platform, retired_at);
 
 -- The backlog: clusters of feedback, requests and gaps. `status`: `new`, `reviewed`, `planned`, `shipped`, `declined`.
--- `reply`: the owner's sentence for everybody who asked. `effort`: the owner's guess of the work, in days.
+-- `reply`: the owner's sentence for everybody who asked. `effort`: the owner's guess of the work, in days. `touched` and
+-- `stale`: as of gaps.
 CREATE TABLE themes (
     id UUID NOT NULL PRIMARY KEY,
     number BIGINT NOT NULL,
@@ -180,6 +200,8 @@ CREATE TABLE themes (
     minutes BIGINT NOT NULL,
     effort DOUBLE PRECISION,
     merged_into UUID,
+    touched BOOLEAN NOT NULL,
+    stale BOOLEAN NOT NULL,
     first_at BIGINT NOT NULL,
     last_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
@@ -188,7 +210,8 @@ CREATE TABLE themes (
 CREATE UNIQUE INDEX themes_by_number ON themes (number);
 CREATE INDEX themes_by_status ON themes (platform, status, minutes);
 
--- What a theme is made of. `kind`: `feedback`, `request`, `gap`, or `voice` (a person's "+1": `subject` is its own id).
+-- What a theme is made of. `kind`: `feedback`, `request`, `gap` (one question of a gap: `subject` is the question), or
+-- `voice` (a person's "+1": `subject` is its own id). `person` is absent where nobody may learn who it was.
 -- `message_id`: where the person is answered. `placed_by`: `likeness`, or the id of a person who put it there.
 CREATE TABLE theme_items (
     theme_id UUID NOT NULL REFERENCES themes (id),

@@ -10,10 +10,13 @@ use out;
 
 mod ask;
 mod check;
+mod demo;
 mod discord;
 mod duty;
 mod eval;
+mod eval_clusters;
 mod eval_routes;
+mod eval_similar;
 mod jobs;
 mod kb;
 mod serve;
@@ -59,6 +62,8 @@ enum Command {
     Check(check::Check),
     /// Explain an answer or a silence
     Why(why::Why),
+    /// Fill an empty store with an invented year, to look at
+    Demo(demo::Demo),
     /// Say who is on duty, and until when
     Duty(duty::Duty),
     /// See waiting and failed work, and run it again
@@ -83,6 +88,7 @@ pub async fn run() -> ExitCode {
         Command::Kb(command) => kb::run(config, command).await,
         Command::Check(command) => check::run(config, command).await,
         Command::Why(command) => why::run(config, command).await,
+        Command::Demo(command) => demo::run(config, command).await,
         Command::Duty(command) => duty::run(config, command).await,
         Command::Jobs(command) => jobs::run(config, command).await,
         Command::Slack(command) => slack::run(config, &command),

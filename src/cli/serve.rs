@@ -16,7 +16,7 @@ use crate::{
     app,
     config::server::{EmbeddingsKind, SlackTransport},
     jobs,
-    ops::{Core, insight, people, requests, sync, understand},
+    ops::{Core, insight, people, requests, surveys, sync, understand},
     store, telemetry, web,
 };
 
@@ -150,6 +150,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
             sync::plan_syncs(&core).await?;
             requests::clock::tick(&core).await?;
             requests::tracker::plan_reading(&core).await?;
+            surveys::tick(&core).await?;
             refresh_groups(&core).await?;
             insight::outcomes::plan(&core).await?;
             let mut tx = core.db.write().await?;

@@ -32,6 +32,8 @@ pub struct Server {
     pub answers: Answers,
     pub messages: Messages,
     pub requests: Requests,
+    pub privacy: Privacy,
+    pub instruments: Instruments,
     pub insight: Insight,
     pub log: Log,
 }
@@ -299,6 +301,25 @@ pub struct Insight {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privacy {
+    pub redact_personal_data: bool,
+}
+
+/// How often people are asked for their opinion, over all instruments.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instruments {
+    /// Share of answers that were called helpful after which the effort question is asked, 0 to 1.
+    pub effort_after_answer: f64,
+    /// Most invitations of one person within `within_days`.
+    pub most_invitations: i64,
+    pub within_days: u32,
+    /// Days of rest between two of them.
+    pub pause_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

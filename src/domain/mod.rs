@@ -2,12 +2,15 @@
 
 pub mod answer;
 pub mod audience;
+pub mod cluster;
 pub mod embedding;
 pub mod feedback;
 pub mod file;
+pub mod gap;
 pub mod hours;
 pub mod ids;
 pub mod incident;
+pub mod instrument;
 pub mod measures;
 pub mod message;
 pub mod passage;
@@ -18,3 +21,4 @@ pub mod request;
 pub mod rota;
 pub mod service;
 pub mod statistics;
+pub mod theme;

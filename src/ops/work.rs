@@ -150,6 +150,7 @@ pub const DELIVER: &str = "deliver";
 pub const TRACK: &str = "track";
 pub const READ_TICKET: &str = "read_ticket";
 pub const CARRY_FILE: &str = "carry_file";
+pub const INVITE: &str = "invite";
 pub const SETTLE: &str = "settle";
 pub const TELL_DISPUTE: &str = "tell_dispute";
 pub const SYNC: &str = "sync";

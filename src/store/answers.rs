@@ -181,13 +181,17 @@ pub async fn insert(tx: &mut Tx, answer: &Answer, citations: &[(Citation, TextHa
     .bind(answer.superseded_at)
     .execute(tx)
     .await?;
-    sql!("UPDATE questions SET verdict = $2, mode = $3, latency_ms = $4 WHERE id = $1")
-        .bind(answer.question)
-        .bind(answer.verdict.id())
-        .bind(answer.mode.id())
-        .bind(answer.latency_ms)
-        .execute(tx)
-        .await?;
+    sql!(
+        "UPDATE questions SET verdict = $2, mode = $3, latency_ms = $4,
+             gap_due_at = CASE WHEN $2 = 'abstained' OR gap_id IS NOT NULL THEN asked_at ELSE gap_due_at END
+         WHERE id = $1"
+    )
+    .bind(answer.question)
+    .bind(answer.verdict.id())
+    .bind(answer.mode.id())
+    .bind(answer.latency_ms)
+    .execute(tx)
+    .await?;
     for (position, (citation, hash)) in (1_i64..).zip(citations) {
         let Citation { source, path, title, headings, url, age: _ } = citation;
         sql!(

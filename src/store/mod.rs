@@ -5,12 +5,16 @@
 pub mod actions;
 pub mod answers;
 pub mod audit;
+pub mod curated;
+pub mod demo;
 pub mod dialect;
 pub mod disputes;
 pub mod drafts;
 pub mod feedback;
+pub mod gaps;
 pub mod inbox;
 pub mod incidents;
+pub mod instruments;
 pub mod jobs;
 pub mod knowledge;
 pub mod messages;
@@ -20,6 +24,7 @@ pub mod people;
 pub mod ratings;
 pub mod requests;
 pub mod services;
+pub mod themes;
 pub mod types;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};

@@ -60,7 +60,7 @@ async fn sum_up(tx: &mut Tx, answer: AnswerId) -> Result<()> {
               ORDER BY ratings.rated_at DESC LIMIT 1),
              (SELECT ratings.helpful FROM ratings JOIN answers ON answers.id = ratings.answer_id
               WHERE answers.question_id = questions.id ORDER BY ratings.rated_at DESC LIMIT 1)),
-             settle_at = asked_at + $2
+             settle_at = asked_at + $2, gap_due_at = asked_at
          WHERE id = (SELECT question_id FROM answers WHERE id = $1)"
     )
     .bind(answer)

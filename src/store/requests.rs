@@ -164,9 +164,9 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO requests (id, number, question_id, message_id, platform, capability, kind, requester, team, title,
              text, state, route, routed_by, routed_why, priority, assignee, private, service, form, approval,
-             approval_until, split_from, opened_at, changed_at, next_check_at, work)
+             approval_until, split_from, opened_at, changed_at, next_check_at, work, place_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-             $24, $25, $26, $27)
+             $24, $25, $26, $27, $24)
          ON CONFLICT (message_id, requester) DO NOTHING"
     )
     .bind(request.id)
@@ -199,12 +199,15 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
     .execute(tx)
     .await?;
     if let Some(question) = request.question.filter(|_| rows == 1) {
-        sql!("UPDATE questions SET request_id = $2, settle_at = asked_at + $3 WHERE id = $1 AND request_id IS NULL")
-            .bind(question)
-            .bind(request.id)
-            .bind(Value::micros(super::answers::RETURN_WINDOW))
-            .execute(tx)
-            .await?;
+        sql!(
+            "UPDATE questions SET request_id = $2, settle_at = asked_at + $3, gap_due_at = asked_at
+             WHERE id = $1 AND request_id IS NULL"
+        )
+        .bind(question)
+        .bind(request.id)
+        .bind(Value::micros(super::answers::RETURN_WINDOW))
+        .execute(tx)
+        .await?;
     }
     Ok(rows == 1)
 }
@@ -222,7 +225,7 @@ pub async fn update(tx: &mut Tx, request: &Request) -> Result<bool> {
              waiting_since = $21, resolved_at = $22, closed_at = $23, changed_at = $24, next_check_at = $25,
              tracker = $26, work = $27, minutes = $28, measured_minutes = $29, first_response_at = $30,
              first_promise = $31, first_promise_at = $32, first_due_at = $33, resolution_promise = $34,
-             resolution_promise_at = $35, resolution_due_at = $36, version = version + 1
+             resolution_promise_at = $35, resolution_due_at = $36, place_at = $24, version = version + 1
          WHERE id = $1 AND version = $2"
     )
     .bind(request.id)
@@ -263,6 +266,9 @@ pub async fn update(tx: &mut Tx, request: &Request) -> Result<bool> {
     .bind(resolution.and_then(|promised| promised.due))
     .execute(tx)
     .await?;
+    if rows == 1 {
+        sql!("UPDATE questions SET gap_due_at = asked_at WHERE request_id = $1").bind(request.id).execute(tx).await?;
+    }
     Ok(rows == 1)
 }
 
@@ -441,6 +447,84 @@ pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<RequestI
         .all(tx)
         .await?;
     rows.iter().map(|row| Ok(RequestId::from_uuid(row.get("id")?))).collect()
+}
+
+/// A request whose place in the backlog is to be looked at.
+#[derive(Debug, Clone)]
+pub struct Unplaced {
+    pub request: Request,
+    /// Hands-on minutes that whoever resolved it told.
+    pub minutes: Option<i64>,
+    /// When somebody of the route first took it or asked back.
+    pub begun_at: Option<Timestamp>,
+}
+
+/// Requests to look at, the longest waiting first: ids, titles and texts.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(RequestId, String, String)>> {
+    let rows = sql!(
+        "SELECT id, title, text FROM requests WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2"
+    )
+    .bind(platform)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    rows.iter().map(|row| Ok((RequestId::from_uuid(row.get("id")?), row.get("title")?, row.get("text")?))).collect()
+}
+
+/// Takes requests to look at, the longest waiting first. They wait no longer.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take_unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Unplaced>> {
+    let rows = sql!(
+        "UPDATE requests SET place_at = NULL
+         WHERE id IN (SELECT id FROM requests WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2)
+         RETURNING *, (SELECT MIN(at) FROM request_events WHERE request_events.request_id = requests.id
+             AND request_events.kind IN ('claimed', 'assigned', 'asked')) AS begun_at"
+    )
+    .bind(platform)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    let mut taken = rows
+        .iter()
+        .map(|row| {
+            let (minutes, begun_at) = (row.get("minutes")?, row.optional_time("begun_at")?);
+            Ok(Unplaced { request: Request::from_row(row)?, minutes, begun_at })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    taken.sort_by_key(|unplaced| unplaced.request.number);
+    Ok(taken)
+}
+
+/// Its place in the backlog is to be looked at again.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put_off_placing(tx: &mut Tx, id: RequestId) -> Result<()> {
+    sql!("UPDATE requests SET place_at = changed_at WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(())
+}
+
+/// Resolved requests that followed questions of a gap and that others may know of, the newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn resolved_of_gap(tx: &mut Tx, gap: crate::domain::ids::GapId, limit: i64) -> Result<Vec<Request>> {
+    let rows = sql!(
+        "SELECT requests.* FROM requests JOIN questions ON questions.request_id = requests.id
+         WHERE questions.gap_id = $1 AND NOT requests.private AND requests.resolved_at IS NOT NULL
+             AND requests.state IN ('resolved', 'closed')
+         ORDER BY requests.resolved_at DESC, requests.id LIMIT $2"
+    )
+    .bind(gap)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    all(&rows)
 }
 
 /// Something that happened to a request.

@@ -1,6 +1,7 @@
-//! What the product owner learns from what was asked, requested and said.
+//! What the platform's owner learns from what people ask and say, and what they do about it.
 
 pub mod adoption;
+pub mod meaning;
 pub mod numbers;
 pub mod outcomes;
 pub mod statements;

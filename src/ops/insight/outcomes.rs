@@ -82,6 +82,6 @@ async fn returned_as(core: &Core, question: &Unsettled) -> anyhow::Result<Option
         return Ok(None);
     }
     let (ids, texts): (Vec<QuestionId>, Vec<String>) = later.into_iter().unzip();
-    let likeness = similar::likeness(core, &question.text, &texts).await?;
+    let likeness = similar::likeness(&core.knowledge, &question.text, &texts).await?;
     Ok(ids.into_iter().zip(likeness).find(|(_, likeness)| *likeness >= SAME_TOPIC).map(|(id, _)| id))
 }

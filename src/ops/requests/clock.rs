@@ -6,7 +6,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Core, Entry, Failure, desk, keep, note, show, tell};
+use super::{
+    Core, Entry, Failure, desk, keep, note,
+    question::{self, Settled},
+    show, tell,
+};
 use crate::{
     chat::{Block, Called, Card},
     clock::Timestamp,
@@ -345,6 +349,7 @@ async fn silence(
 /// Ends a request without anybody's word: that is no success, and there is a way back.
 async fn close(core: &Core, tx: &mut Tx, request: Request, words: &str) -> Result<Request, Failure> {
     let after = keep(core, tx, request, None, Entry::of("closed").text(words)).await?;
+    question::put_away(core, tx, &after, Settled::Silent).await?;
     let unsolved = show::action(core, tx, &after, "unsolved", None).await?;
     tell(core, tx, after.id, ThreadRole::Requester, &show::closed(&after, words, unsolved)).await?;
     Ok(after)

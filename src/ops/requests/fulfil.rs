@@ -34,6 +34,11 @@ use crate::{
 /// How soon a run is looked at again, and how long it is watched.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
 const WATCHED: Duration = Duration::from_hours(24);
+/// How often a start is tried while the other system does not answer, about a quarter of an hour; then people take over.
+/// Fewer than a job is tried at all.
+const STARTS: i64 = 10;
+/// Failed looks after which a run is taken for running, and looked at by a new job.
+const FAILED_LOOKS: i64 = 8;
 
 /// How a call ended that is made outside of any transaction.
 type Called<T> = Result<T, Error>;
@@ -70,6 +75,11 @@ async fn start(core: &Core, job: &Job, id: RequestId) -> Result<Ended, Failure> 
     match call(core, service, &request, first_tried).await {
         Ok((reference, run)) => {
             take(core, id, Some(reference), run, None).await?;
+            Ok(Ended::Done)
+        }
+        Err(Error::Later { reason, .. }) if job.attempts >= STARTS => {
+            let message = format!("{reason}, {STARTS} times in a row");
+            take(core, id, None, Run { state: RunState::Failed { message }, url: None, log: Vec::new() }, None).await?;
             Ok(Ended::Done)
         }
         Err(Error::Later { reason, after }) => {
@@ -148,10 +158,8 @@ async fn call(
             };
             Ok(("webhook".to_owned(), endpoint.send(&event).await?))
         }
-        Fulfilment::GithubWorkflow { repository, workflow, git_ref, inputs } => {
-            let (owner, name) = repository.split_once('/').unwrap_or_default();
-            let repository = Repository { owner: owner.to_owned(), name: name.to_owned() };
-            let workflow = Workflow { repository, file: workflow.clone(), reference: git_ref.clone(), key_input: None };
+        Fulfilment::GithubWorkflow { inputs, .. } => {
+            let workflow = workflow(&service.fulfilment).map_err(set_up)?;
             let team = request.team.clone().unwrap_or_default();
             let facts = Facts { parameters: &values, user: &request.requester, team: &team };
             let inputs: BTreeMap<String, String> =
@@ -167,6 +175,19 @@ async fn call(
     }
 }
 
+fn workflow(fulfilment: &Fulfilment) -> anyhow::Result<Workflow> {
+    let Fulfilment::GithubWorkflow { repository, workflow, git_ref, inputs: _, key_input } = fulfilment else {
+        anyhow::bail!("the service is not fulfilled by a workflow");
+    };
+    let (owner, name) = repository.split_once('/').context("read the repository's name")?;
+    Ok(Workflow {
+        repository: Repository { owner: owner.to_owned(), name: name.to_owned() },
+        file: workflow.clone(),
+        reference: git_ref.clone(),
+        key_input: key_input.clone(),
+    })
+}
+
 fn scaffolder(core: &Core, fulfilment: &Fulfilment) -> anyhow::Result<Scaffolder> {
     let Fulfilment::Backstage { base_url, token_env, .. } = fulfilment else {
         anyhow::bail!("the service is not fulfilled by Backstage");
@@ -179,34 +200,42 @@ fn scaffolder(core: &Core, fulfilment: &Fulfilment) -> anyhow::Result<Scaffolder
 
 /// Handles a `watch` job: looks how far a run has come.
 pub async fn watch(core: &Core, job: &Job, payload: &work::Watch) -> Ended {
-    match look(core, payload).await {
+    match look(core, payload, job.attempts).await {
         Ok(()) => Ended::Done,
         Err(error) => Ended::Retry(work::retry_after(core, job), error),
     }
 }
 
-async fn look(core: &Core, payload: &work::Watch) -> anyhow::Result<()> {
+async fn look(core: &Core, payload: &work::Watch, attempts: i64) -> anyhow::Result<()> {
     let (request, known) = {
         let mut tx = core.db.write().await?;
         let request = store::requests::by_id(&mut tx, payload.request).await?.context("the request is not there")?;
         let known = services::fulfilment(&mut tx, payload.request).await?.context("the fulfilment is not there")?;
         (request, known)
     };
-    let Some(reference) = known.reference.clone().filter(|_| !known.state.is_over()) else { return Ok(()) };
+    let Some(mut reference) = known.reference.clone().filter(|_| !known.state.is_over()) else { return Ok(()) };
     let platform = desk::platform(core, &request.platform).map_err(plain)?;
     let service = approvals::service(&platform, &request).map_err(plain)?;
     let mut seen = payload.seen;
     let watched = match &service.fulfilment {
         // These report by themselves, or are people's.
         Fulfilment::People { .. } | Fulfilment::Webhook { .. } => return Ok(()),
-        Fulfilment::GithubWorkflow { repository, .. } => {
-            let (owner, name) = repository.split_once('/').unwrap_or_default();
-            let repository = Repository { owner: owner.to_owned(), name: name.to_owned() };
+        Fulfilment::GithubWorkflow { .. } => {
             let actions = Actions::new(&core.outside, &core.config.server.github)?;
-            match reference.parse::<u64>() {
-                Ok(run) => actions.run(&repository, run).await,
-                // GitHub did not say which run it is: whoever looks at the repository knows.
-                Err(_) => return Ok(()),
+            let workflow = workflow(&service.fulfilment)?;
+            let found = match reference.parse::<u64>() {
+                Ok(run) => Ok(Some(run)),
+                // GitHub did not say which run it is, and without a key only whoever looks at the repository knows.
+                Err(_) if workflow.key_input.is_none() => return Ok(()),
+                Err(_) => actions.find(&workflow, run_id(&request), known.started_at).await,
+            };
+            match found {
+                Ok(Some(run)) => {
+                    reference = run.to_string();
+                    actions.run(&workflow.repository, run).await
+                }
+                Ok(None) => Ok(Run { state: RunState::Running, url: None, log: Vec::new() }),
+                Err(error) => Err(error),
             }
         }
         Fulfilment::Backstage { .. } => {
@@ -221,6 +250,10 @@ async fn look(core: &Core, payload: &work::Watch) -> anyhow::Result<()> {
         Ok(run) => run,
         Err(Error::Never { reason, .. }) => {
             Run { state: RunState::Failed { message: reason }, url: None, log: Vec::new() }
+        }
+        // Others may be down for longer than a job is tried again.
+        Err(Error::Later { .. }) if attempts >= FAILED_LOOKS => {
+            Run { state: RunState::Running, url: None, log: Vec::new() }
         }
         Err(error @ Error::Later { .. }) => return Err(anyhow::Error::new(error).context("look at the run")),
     };
@@ -254,7 +287,7 @@ async fn take(
     let request = super::held(&mut tx, id).await?;
     let Some(known) = services::fulfilment(&mut tx, id).await? else { return Ok(()) };
     let (state, message) = match &run.state {
-        RunState::Running => (Progress::Running, run.log.last().cloned().unwrap_or_default()),
+        RunState::Running => (Progress::Running, run.log.last().unwrap_or(&known.message).clone()),
         RunState::Succeeded { links } => {
             let links: Vec<String> = links.iter().map(|link| format!("{}: {}", link.title, link.url)).collect();
             (Progress::Succeeded, links.join("\n"))
@@ -263,6 +296,7 @@ async fn take(
     };
     let url = run.url.as_ref().map(ToString::to_string);
     let began = known.state == Progress::Starting;
+    let news = began || message != known.message;
     let after = services::Fulfilment {
         state,
         reference: reference.or(known.reference),
@@ -279,6 +313,9 @@ async fn take(
                 let words = format!("it is being done{}", at(url.as_deref()));
                 note(core, &mut tx, id, None, &Entry::of("started").detail(json!({ "url": url }))).await?;
                 tell(core, &mut tx, id, ThreadRole::Requester, &show::told(&request, &words)).await?;
+            }
+            if news {
+                super::redraw(core, &mut tx, &request).await?;
             }
             let payload = work::Watch { request: id, seen };
             work::enqueue_at(&mut tx, core, work::WATCH, &payload, now.plus(LOOK_AGAIN)).await?;
@@ -312,7 +349,7 @@ async fn succeeded(core: &Core, tx: &mut Tx, request: Request, links: &str, url:
         ..request
     };
     let after = keep(core, tx, after, None, Entry::of("resolved").text(words.as_str())).await?;
-    super::moves::ask_whether_solved(core, tx, &after, "Stationmaster", &words).await?;
+    super::question::ask(core, tx, &after, "Stationmaster", &words).await?;
     Ok(())
 }
 

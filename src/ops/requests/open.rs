@@ -10,6 +10,7 @@ use crate::{
     domain::{
         ids::{DraftId, MessageId, QuestionId, RequestId},
         measures::Measures,
+        message::MessageKind,
         people::Person,
         request::{Approval, Priority, RequestKind, RoutedBy, State},
         service::{Fulfilment, Service, WorkKind},
@@ -40,6 +41,7 @@ pub(in crate::ops) struct Beginning<'a> {
     pub(in crate::ops) capability: Option<String>,
     /// What the form says to begin with.
     pub(in crate::ops) words: &'a str,
+    /// What the form says at least: a message about an incident is more urgent.
     pub(in crate::ops) priority: Priority,
     /// The name of the route it will likely take.
     pub(in crate::ops) likely_route: Option<String>,
@@ -60,6 +62,7 @@ pub(in crate::ops) async fn begin(
     if let Some(known) = known.iter().find(|known| known.requester == person.id) {
         return Ok(Response::notice(format!("You have asked the team already: #{}.", known.number)));
     }
+    let priority = beginning.priority.max(likely_priority(tx, beginning.message).await?);
     let teams: Vec<String> = person.teams.iter().cloned().collect();
     let words: String = beginning.words.chars().take(PREFILLED).collect();
     let prefill = Prefill {
@@ -67,7 +70,7 @@ pub(in crate::ops) async fn begin(
         capability: beginning
             .capability
             .or_else(|| platform.capability_for(&words).map(|capability| capability.id.clone())),
-        priority: Some(beginning.priority),
+        priority: Some(priority),
         team: teams.first().cloned(),
         likely_route: beginning.likely_route,
         text: words,
@@ -87,6 +90,15 @@ pub(in crate::ops) async fn begin(
     store::drafts::insert(tx, &draft).await?;
     let action = store::actions::of_subject(tx, &*core.clock, "request.send", draft.id.uuid(), None).await?;
     Ok(Response::form(show::request_form(action, platform, &teams, &prefill)))
+}
+
+/// How urgent a message probably is; whoever sends the form in knows better.
+async fn likely_priority(tx: &mut Tx, message: &Message) -> Result<Priority, store::Error> {
+    let decision = store::inbox::decision(tx, message.id).await?;
+    Ok(match decision.and_then(|decision| decision.kind) {
+        Some(MessageKind::Incident) => Priority::High,
+        _ => Priority::Normal,
+    })
 }
 
 /// Offers to open a request from a message: to one identity alone, or in its thread.
@@ -242,7 +254,7 @@ pub(super) async fn send(
         "" => draft.fields["team"].as_str().map(str::to_owned),
         team => Some(team.to_owned()).filter(|team| person.teams.contains(team)),
     };
-    let clean = |words: &str| crate::domain::redact::redact(words).text;
+    let clean = |words: &str| core.clean(words).text;
     draft.fields = json!({
         "title": clean(title),
         "text": clean(words),
@@ -336,7 +348,7 @@ async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
     let (title, words) = match &order {
         Some(service) => {
             let values = draft.fields["values"].as_object().cloned().unwrap_or_default();
-            (service.name.clone(), super::order::words(&service.form, &values))
+            (super::order::title(service, &person, &values), super::order::words(&service.form, &values))
         }
         None => show::fields(&draft),
     };

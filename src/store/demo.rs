@@ -1,0 +1,245 @@
+//! Rows of an invented year, written whole: what an installation comes to row by row, with times of the past.
+
+use uuid::Uuid;
+
+use super::{Result, Tx, Value, types::sql};
+use crate::{
+    clock::Timestamp,
+    domain::ids::{AnswerId, MessageId, QuestionId},
+};
+
+/// Name of the counter that says how many questions of the store are invented.
+const MARK: &str = "demo";
+
+/// How many questions of this store are invented; 0 in a store of real ones.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn invented(tx: &mut Tx) -> Result<i64> {
+    let row = sql!("SELECT next FROM counters WHERE name = $1").bind(MARK).optional(tx).await?;
+    row.map_or(Ok(0), |row| row.get("next"))
+}
+
+/// Marks the store as one of invented questions.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark(tx: &mut Tx, questions: i64) -> Result<()> {
+    set_counter(tx, MARK, questions).await
+}
+
+/// Sets what a counter gives out next.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_counter(tx: &mut Tx, name: &str, next: i64) -> Result<()> {
+    sql!("INSERT INTO counters (name, next) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET next = excluded.next")
+        .bind(name)
+        .bind(next)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Has anybody said anything yet?
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_empty(tx: &mut Tx) -> Result<bool> {
+    Ok(sql!("SELECT id FROM messages LIMIT 1").bare().optional(tx).await?.is_none())
+}
+
+#[derive(Debug)]
+pub struct QuestionRow<'a> {
+    pub id: QuestionId,
+    pub message: MessageId,
+    pub platform: &'a str,
+    pub asker: &'a str,
+    pub person: &'a str,
+    pub team: &'a str,
+    pub capability: &'a str,
+    pub text: &'a str,
+    pub direct: bool,
+    pub asked_at: Timestamp,
+    pub verdict: &'a str,
+    pub latency_ms: i64,
+    pub helpful: Option<bool>,
+    pub outcome: &'a str,
+    pub settle_at: Option<Timestamp>,
+    pub gap_due_at: Option<Timestamp>,
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn question(tx: &mut Tx, row: &QuestionRow<'_>) -> Result<()> {
+    sql!(
+        "INSERT INTO questions (id, message_id, platform, asker, text, asked_at, person, team, capability, direct, verdict,
+             mode, latency_ms, helpful, outcome, settle_at, gap_due_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'extractive', $12, $13, $14, $15, $16)"
+    )
+    .bind(row.id)
+    .bind(row.message)
+    .bind(row.platform)
+    .bind(row.asker)
+    .bind(row.text)
+    .bind(row.asked_at)
+    .bind(row.person)
+    .bind(row.team)
+    .bind(row.capability)
+    .bind(row.direct)
+    .bind(row.verdict)
+    .bind(row.latency_ms)
+    .bind(row.helpful)
+    .bind(row.outcome)
+    .bind(row.settle_at)
+    .bind(row.gap_due_at)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The team came back on the topic of a question.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn came_back(tx: &mut Tx, question: QuestionId, with: QuestionId) -> Result<()> {
+    sql!("UPDATE questions SET outcome = 'returned', returned_as = $2 WHERE id = $1")
+        .bind(question)
+        .bind(with)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+#[derive(Debug)]
+pub struct AnswerRow<'a> {
+    pub id: AnswerId,
+    pub question: QuestionId,
+    pub verdict: &'a str,
+    pub confidence: f64,
+    pub text: &'a str,
+    pub latency_ms: i64,
+    pub answered_at: Timestamp,
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn answer(tx: &mut Tx, row: &AnswerRow<'_>) -> Result<()> {
+    sql!(
+        "INSERT INTO answers (id, question_id, revision, verdict, mode, confidence, text, trace, index_version, latency_ms,
+             answered_at)
+         VALUES ($1, $2, 1, $3, 'extractive', $4, $5, $6, 'demo', $7, $8)"
+    )
+    .bind(row.id)
+    .bind(row.question)
+    .bind(row.verdict)
+    .bind(row.confidence)
+    .bind(row.text)
+    .bind(Value::Json(Some(serde_json::json!({}))))
+    .bind(row.latency_ms)
+    .bind(row.answered_at)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A page that an answer cites.
+#[derive(Debug, Clone)]
+pub struct Cited {
+    pub source: String,
+    pub path: String,
+    pub title: String,
+    pub url: String,
+    pub hash: Vec<u8>,
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn citation(tx: &mut Tx, answer: AnswerId, position: i64, page: &Cited) -> Result<()> {
+    sql!(
+        "INSERT INTO citations (answer_id, position, source, path, title, headings, url, passage_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    )
+    .bind(answer)
+    .bind(position)
+    .bind(page.source.as_str())
+    .bind(page.path.as_str())
+    .bind(page.title.as_str())
+    .bind(Value::Json(Some(serde_json::json!([]))))
+    .bind(page.url.as_str())
+    .bind(page.hash.clone())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn rating(
+    tx: &mut Tx,
+    answer: AnswerId,
+    person: &str,
+    helpful: bool,
+    reason: Option<&str>,
+    at: Timestamp,
+) -> Result<()> {
+    sql!("INSERT INTO ratings (answer_id, person, helpful, reason, rated_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(answer)
+        .bind(person)
+        .bind(helpful)
+        .bind(reason)
+        .bind(at)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// An answer to the effort question, and the invitation it follows.
+#[derive(Debug)]
+pub struct EffortRow<'a> {
+    pub id: Uuid,
+    pub invitation: Uuid,
+    pub wording: &'a str,
+    pub platform: &'a str,
+    pub person: &'a str,
+    pub team: &'a str,
+    pub capability: &'a str,
+    pub subject: Uuid,
+    pub score: i64,
+    pub at: Timestamp,
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn effort(tx: &mut Tx, row: &EffortRow<'_>) -> Result<()> {
+    sql!(
+        "INSERT INTO invitations (id, instrument, wording, platform, person, team, subject, reminders, invited_at, answered_at)
+         VALUES ($1, 'effort', $2, $3, $4, $5, $6, 0, $7, $7)"
+    )
+    .bind(row.invitation)
+    .bind(row.wording)
+    .bind(row.platform)
+    .bind(row.person)
+    .bind(row.team)
+    .bind(row.subject)
+    .bind(row.at)
+    .execute(tx)
+    .await?;
+    sql!(
+        "INSERT INTO instrument_responses (id, instrument, wording, platform, person, subject, score, answered_at, team,
+             capability)
+         VALUES ($1, 'effort', $2, $3, $4, $5, $6, $7, $8, $9)"
+    )
+    .bind(row.id)
+    .bind(row.wording)
+    .bind(row.platform)
+    .bind(row.person)
+    .bind(row.subject)
+    .bind(row.score)
+    .bind(row.at)
+    .bind(row.team)
+    .bind(row.capability)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
