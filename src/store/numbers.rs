@@ -512,7 +512,8 @@ pub struct Newcomer {
     pub helped_at: Option<Timestamp>,
 }
 
-/// Newcomers, with what became of them until `now`.
+/// Newcomers, with what became of them until `now`. `COALESCE` keeps SQLite from looking through all questions of the
+/// platform for those of a person.
 ///
 /// # Errors
 /// When the database refuses.
@@ -520,12 +521,12 @@ pub async fn newcomers(tx: &mut Tx, platform: &str, window: &Window, now: Timest
     let rows = sql!(
         "SELECT newcomer.person, newcomer.first_at,
              (SELECT MIN(helped.asked_at + COALESCE(helped.latency_ms, 0) * 1000) FROM questions AS helped
-                 WHERE helped.person = newcomer.person AND helped.platform = $1 AND helped.asked_at <= $4
+                 WHERE helped.person = newcomer.person AND COALESCE(helped.platform, '') = $1 AND helped.asked_at <= $4
                      AND helped.helpful AND helped.request_id IS NULL) AS helped_at
          FROM (SELECT person, MIN(asked_at) AS first_at FROM questions
              WHERE platform = $1 AND asked_at >= $2 AND asked_at < $3 AND person <> '' GROUP BY person) AS newcomer
          WHERE NOT EXISTS (SELECT 1 FROM questions AS earlier
-             WHERE earlier.person = newcomer.person AND earlier.platform = $1 AND earlier.asked_at < $2)
+             WHERE earlier.person = newcomer.person AND COALESCE(earlier.platform, '') = $1 AND earlier.asked_at < $2)
          ORDER BY newcomer.first_at, newcomer.person"
     )
     .bind(platform)

@@ -165,6 +165,7 @@ pub async fn adopt(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
         sql!("UPDATE feedback SET person = $2 WHERE person = $1"),
         sql!("UPDATE questions SET person = $2 WHERE person = $1"),
         sql!("UPDATE theme_items SET person = $2 WHERE person = $1"),
+        sql!("UPDATE disputes SET person = $2 WHERE person = $1"),
         sql!("UPDATE drafts SET person = $2 WHERE person = $1"),
         sql!("UPDATE request_events SET actor = $2 WHERE actor = $1"),
     ] {

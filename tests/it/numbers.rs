@@ -425,7 +425,7 @@ fn check_minutes(hand: &ByHand, facts: &numbers::Facts, window: Window) {
     for causes in &facts.causes {
         let of_capability = || resolved.iter().filter(|request| request.capability == causes.capability);
         let all: i64 = of_capability().map(|request| request.cost()).sum();
-        let avoidable = || of_capability().filter(|request| request.cause.is_some_and(|cause| cause.is_avoidable()));
+        let avoidable = || of_capability().filter(|request| request.cause.is_some_and(RootCause::is_avoidable));
         let minutes: i64 = avoidable().map(|request| request.cost()).sum();
         assert_eq!(causes.all.minutes, u64::try_from(all).unwrap());
         assert_eq!(causes.avoidable.minutes, u64::try_from(minutes).unwrap());

@@ -67,9 +67,10 @@ async fn a_team_sees_its_statement_and_disputes_it() {
         let wrong = [("cause", "platform_defect"), ("text", "Done."), ("minutes", "an hour")];
         let refused = world.fill("sam", &triage, "Resolve", &wrong).await.unwrap_err();
         assert!(matches!(&refused, Failure::Form(errors) if errors.0.contains_key("minutes")), "{refused:?}");
-        let right = [("cause", "platform_defect"), ("text", "Done."), ("minutes", "25")];
+        let right = [("cause", "platform_defect"), ("text", "Done."), ("minutes", "25"), ("work", "project")];
         world.fill("sam", &triage, "Resolve", &right).await.unwrap();
-        assert_eq!(now(&world, &request).await.minutes, Some(25));
+        let resolved = now(&world, &request).await;
+        assert_eq!((resolved.minutes, resolved.work), (Some(25), WorkKind::Project));
 
         // The month before is what is over.
         let april = statement(&world, "dev", "").await.unwrap().card.unwrap().to_markdown();
@@ -81,7 +82,10 @@ async fn a_team_sees_its_statement_and_disputes_it() {
         {
             assert!(text.contains(part), "{part} in {text}");
         }
-        assert!(text.contains("opened 12 May, resolved 12 May, 25 minutes") && text.contains("an estimate"), "{text}");
+        assert!(
+            text.contains("opened 12 May, resolved 12 May, 25 minutes, project") && text.contains("an estimate"),
+            "{text}"
+        );
         let other = statement(&world, "sam", "cart 2026-05").await.unwrap_err();
         assert!(other.to_string().starts_with("Only the people of cart and Olga Owner"), "{other}");
         assert!(statement(&world, "olga", "2026-05 cart").await.is_ok());

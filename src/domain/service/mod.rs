@@ -45,6 +45,8 @@ pub enum WorkKind {
 }
 
 impl WorkKind {
+    pub const ALL: [Self; 2] = [Self::Operational, Self::Project];
+
     pub const fn id(self) -> &'static str {
         match self {
             Self::Operational => "operational",
@@ -52,8 +54,15 @@ impl WorkKind {
         }
     }
 
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Operational => "Operational: it keeps things running",
+            Self::Project => "Project: it builds something new",
+        }
+    }
+
     pub fn from_id(id: &str) -> Option<Self> {
-        [Self::Operational, Self::Project].into_iter().find(|work| work.id() == id)
+        Self::ALL.into_iter().find(|work| work.id() == id)
     }
 }
 

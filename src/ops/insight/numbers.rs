@@ -10,6 +10,7 @@ use crate::{
     config::Platform,
     domain::{
         ids::ThemeId,
+        request::RootCause,
         statistics::{Demand, Mean, Rate, RateRatio, Shown, quantile},
     },
     store::{
@@ -280,7 +281,7 @@ async fn causes(
     for (capability, cause, cost) in store::numbers::causes(tx, platform, &window.range(), costs).await? {
         let (avoidable, all) = by_capability.entry(capability).or_default();
         all.add(cost);
-        if cause.is_some_and(|cause| cause.is_avoidable()) {
+        if cause.is_some_and(RootCause::is_avoidable) {
             avoidable.add(cost);
         }
     }

@@ -17,6 +17,7 @@ use crate::{
         instrument,
         people::Person,
         request::{IllegalMove, Move, Outcome, Priority, RootCause, RoutedBy, State, next},
+        service::WorkKind,
     },
     ops::{FormErrors, compose::escape, instruments},
     store::{
@@ -281,16 +282,17 @@ impl Desk<'_> {
     async fn resolve(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
         moved(&request, Move::Resolve)?;
         if self.is_bare() {
-            return Ok(Response::form(show::resolve_form(self.action.id)));
+            return Ok(Response::form(show::resolve_form(self.action.id, request.work)));
         }
         let Some(cause) = RootCause::from_id(self.press.value("cause").trim()) else {
             return Err(UserError::new("A root cause is needed.", "Choose one from the list.").into());
         };
         let words = self.words("text")?;
         let minutes = minutes_of(self.press.value("minutes"))?.or(request.minutes);
+        let work = WorkKind::from_id(self.press.value("work").trim()).unwrap_or(request.work);
         let assignee = request.assignee.clone().or_else(|| Some(self.person.id.clone()));
         let end = End { cause, words, by: Some(self.person), solver: &self.person.name, detail: json!({}) };
-        resolved(self.core, tx, Request { assignee, minutes, ..request }, end).await?;
+        resolved(self.core, tx, Request { assignee, work, minutes, ..request }, end).await?;
         Ok(Response::notice("Resolved; the requester is asked whether it is solved."))
     }
 

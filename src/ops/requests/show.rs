@@ -9,7 +9,7 @@ use crate::{
         ids::ActionId,
         incident::IncidentState,
         request::{Approval, Outcome, Priority, RootCause, RoutedBy, State},
-        service::Service,
+        service::{Service, WorkKind},
     },
     ops::compose::{escape, repeat},
     store::{
@@ -439,12 +439,17 @@ pub(super) fn words_form(action: ActionId, title: &str, label: &str, submit: &st
     Form { action, title: title.to_owned(), fields, submit: submit.to_owned() }
 }
 
-pub(super) fn resolve_form(action: ActionId) -> Form {
+pub(super) fn resolve_form(action: ActionId, work: WorkKind) -> Form {
+    let kinds = WorkKind::ALL.map(|work| (work.id().to_owned(), work.label().to_owned())).to_vec();
     let options = RootCause::ALL.map(|cause| (cause.id().to_owned(), cause.label().to_owned())).to_vec();
     let fields = vec![
         field("cause", "What was the root cause?", FormFieldKind::Choice { options }, true, 40),
         field("text", "What does the requester need to know?", FormFieldKind::Paragraph, true, MOST_TEXT),
         field("minutes", "Minutes of work (leave it empty if you do not know)", FormFieldKind::Line, false, 5),
+        filled(
+            field("work", "Which kind of work was it?", FormFieldKind::Choice { options: kinds }, false, 20),
+            work.id(),
+        ),
     ];
     Form { action, title: "Resolve".to_owned(), fields, submit: "Resolve".to_owned() }
 }
