@@ -65,7 +65,9 @@ fn hashed(terms: &[String]) -> Vec<f32> {
 fn scaled(mut values: Vec<f32>, share: f32) -> Vec<f32> {
     let length = dot(&values, &values).sqrt();
     if length > 0.0 {
-        values.iter_mut().for_each(|value| *value *= share.sqrt() / length);
+        for value in &mut values {
+            *value *= share.sqrt() / length;
+        }
     }
     values
 }
@@ -253,15 +255,17 @@ pub struct Agreement {
     pub rand: f64,
 }
 
+/// How often each key occurs, in the order of the keys.
+fn sizes<K: Ord>(keys: impl Iterator<Item = K>) -> Vec<usize> {
+    let mut sizes = BTreeMap::new();
+    keys.for_each(|key| *sizes.entry(key).or_insert(0) += 1);
+    sizes.into_values().collect()
+}
+
 /// Compares groups with labels, text by text.
 #[expect(clippy::cast_precision_loss, reason = "counts of pairs of a few thousand texts")]
 pub fn agreement<L: Ord, G: Ord>(labels: &[L], groups: &[G]) -> Agreement {
     let pairs = |n: usize| (n * n.saturating_sub(1) / 2) as f64;
-    fn sizes<K: Ord>(keys: impl Iterator<Item = K>) -> Vec<usize> {
-        let mut sizes = BTreeMap::new();
-        keys.for_each(|key| *sizes.entry(key).or_insert(0) += 1);
-        sizes.into_values().collect()
-    }
     let sum = |sizes: Vec<usize>| sizes.into_iter().map(pairs).sum::<f64>();
     let both = sum(sizes(labels.iter().zip(groups)));
     let labelled = sum(sizes(labels.iter()));

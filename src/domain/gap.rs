@@ -80,12 +80,12 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_is_a_gap_unless_it_is_confidential() {
-        let answered =
-            Standing { abstained: false, helpful: None, requested: false, confidential: false, deleted: false };
         #[track_caller]
         fn check(standing: Standing, expected: bool) {
             assert_eq!(standing.is_gap(), expected, "{standing:?}");
         }
+        let answered =
+            Standing { abstained: false, helpful: None, requested: false, confidential: false, deleted: false };
         check(answered, false);
         check(Standing { helpful: Some(true), ..answered }, false);
         check(Standing { helpful: Some(false), ..answered }, true);

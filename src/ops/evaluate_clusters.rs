@@ -56,7 +56,7 @@ fn grouped(texts: &[Meaning], at: f32) -> Vec<usize> {
 }
 
 /// One part of the questions.
-fn part<'a>(questions: &'a [(Labelled, Meaning)], within: impl Fn(&str) -> bool) -> (Vec<&'a str>, Vec<Meaning>) {
+fn part(questions: &[(Labelled, Meaning)], within: impl Fn(&str) -> bool) -> (Vec<&str>, Vec<Meaning>) {
     let chosen = questions.iter().filter(|(question, _)| within(&question.group));
     chosen.map(|(question, meaning)| (question.group.as_str(), meaning.clone())).unzip()
 }

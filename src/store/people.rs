@@ -166,6 +166,9 @@ pub async fn adopt(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
         sql!("UPDATE questions SET person = $2 WHERE person = $1"),
         sql!("UPDATE theme_items SET person = $2 WHERE person = $1"),
         sql!("UPDATE disputes SET person = $2 WHERE person = $1"),
+        sql!("UPDATE theme_replies SET person = $2 WHERE person = $1"),
+        sql!("UPDATE themes SET decided_by = $2 WHERE decided_by = $1"),
+        sql!("UPDATE curated_answers SET author = $2 WHERE author = $1"),
         sql!("UPDATE drafts SET person = $2 WHERE person = $1"),
         sql!("UPDATE request_events SET actor = $2 WHERE actor = $1"),
     ] {

@@ -129,7 +129,7 @@ const GPU: &str = "how do I get a node with a GPU to train a model?";
 async fn a_gap_is_published_and_the_bot_answers_with_it() {
     on_both(harbor, |world| async move {
         let first = in_vain(&world, "dev", "ask-harbor", GPU).await;
-        in_vain(&world, "pam", "ask-harbor", "how can I get a GPU node to train our model?").await;
+        in_vain(&world, "pam", "ask-harbor", "how do I get a GPU node to train our model?").await;
         in_vain(&world, "dot", "dm:dot", "we need a node with a GPU for training a model, how do I get one?").await;
         in_vain(&world, "pam", "ask-harbor", "where can I change the name on my business card?").await;
         gather(&world).await;
@@ -217,7 +217,7 @@ async fn a_gap_is_renamed_drafted_dismissed_and_exported() {
         assert_eq!((gap.state, patch.path.as_str()), (GapState::Exported, "graphics-cards.md"));
         assert!(patch.text.contains("+# Graphics cards\n+\n+Ask in the portal.\n"), "{}", patch.text);
         // More of the same keeps name, draft and state.
-        in_vain(&world, "pam", "ask-harbor", "how can I get a GPU node to train our model?").await;
+        in_vain(&world, "pam", "ask-harbor", "how do I get a GPU node to train our model?").await;
         gather(&world).await;
         let gap = gaps_of(&world, GapState::Exported).await.remove(0);
         assert_eq!((gap.title.as_str(), gap.questions), ("Graphics cards", 2));
@@ -452,7 +452,7 @@ async fn a_voice_is_added_once_and_told_in_a_direct_message() {
 async fn the_ledger_answers_what_was_asked_for_and_decided() {
     on_both(harbor, |world| async move {
         let (_, _, theme) = three_and_one(&world).await;
-        let question = "has anyone asked for database restores with fewer tickets?";
+        let question = "@stationmaster has anyone asked for database restores with fewer tickets?";
         let asked = world.say("pam", "ask-harbor", question).await;
         let reply = world.reply_to(asked).await;
         assert!(reply.text.contains("4 people of 2 teams asked for it; nothing was decided yet."), "{}", reply.text);
@@ -468,7 +468,9 @@ async fn the_ledger_answers_what_was_asked_for_and_decided() {
             .await
             .unwrap();
         world.drain().await;
-        let asked = world.say("pam", "ask-harbor", "will you ever support restoring a database with one ticket?").await;
+        let asked = world
+            .say("pam", "ask-harbor", "@stationmaster will you ever support restoring a database with one ticket?")
+            .await;
         let reply = world.reply_to(asked).await;
         assert!(reply.text.contains("**declined** on 2026-05-12"), "{}", reply.text);
         assert!(reply.text.contains("second pair of eyes"), "{}", reply.text);

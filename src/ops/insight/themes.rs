@@ -428,7 +428,7 @@ pub async fn add_voice(
     Ok(true)
 }
 
-/// Puts feedback into a theme that its author, or the owner, chose.
+/// Puts feedback into a theme that its author, or the owner, chose. When something was decided on it, the author is told.
 ///
 /// # Errors
 /// [`Failure::User`] when the feedback or the theme is gone.
@@ -447,6 +447,9 @@ pub async fn place_feedback(
     store::themes::remove_item(tx, ItemKind::Feedback, feedback.id.uuid()).await?;
     put_feedback(core, tx, &feedback, theme.id, by).await?;
     store::themes::mark_stale(tx, theme.id).await?;
+    if theme.status.is_final() {
+        super::decide::plan_telling(core, tx, theme.id).await?;
+    }
     Ok(())
 }
 
