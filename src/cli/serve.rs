@@ -16,7 +16,7 @@ use crate::{
     app,
     config::server::{EmbeddingsKind, SlackTransport},
     jobs,
-    ops::{Core, people, requests, sync, understand},
+    ops::{Core, login, people, requests, sync, understand},
     store, telemetry, web,
 };
 
@@ -154,6 +154,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
             let mut tx = core.db.write().await?;
             let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);
             store::jobs::prune(&mut tx, crate::clock::Timestamp::from_micros(before)).await?;
+            login::forget_old(&core, &mut tx).await?;
             core.db.commit(tx).await?;
             anyhow::Ok(())
         };
@@ -234,5 +235,6 @@ pub fn summary(core: &Core) -> String {
             "off: set console.enabled = true".to_owned()
         },
     );
+    line("review", format!("{}/review; log in with `review` in chat", server.public_url()));
     lines.join("\n")
 }

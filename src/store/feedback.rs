@@ -45,7 +45,7 @@ impl Feedback {
         self.person.is_none()
     }
 
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             id: FeedbackId::from_uuid(row.get("id")?),
             number: row.get("number")?,
