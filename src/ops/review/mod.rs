@@ -210,12 +210,11 @@ impl Listed for AuditItem {
 pub(super) async fn names(
     core: &Core,
     tx: &mut Tx,
-    ids: impl IntoIterator<Item = &str>,
+    ids: BTreeSet<String>,
 ) -> store::Result<BTreeMap<String, String>> {
-    let ids: BTreeSet<&str> = ids.into_iter().collect();
     let mut names = BTreeMap::new();
     let mut elsewhere: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for id in ids {
+    for id in ids.iter().map(String::as_str) {
         if id == super::deliver::BOT {
             names.insert(id.to_owned(), super::deliver::BOT_NAME.to_owned());
         } else if let Some(member) = core.config.member(id) {
@@ -230,6 +229,11 @@ pub(super) async fn names(
         }
     }
     Ok(names)
+}
+
+/// Whoever has to do with the requests.
+fn people_of(requests: &[Request]) -> BTreeSet<String> {
+    requests.iter().flat_map(|request| std::iter::once(&request.requester).chain(&request.assignee)).cloned().collect()
 }
 
 fn name(names: &BTreeMap<String, String>, id: &str) -> String {
@@ -248,7 +252,7 @@ impl Reader<'_> {
             filter.person = None;
         }
         let asked = store::lists::questions(&mut tx, &self.platform.id, &filter, span, page).await?;
-        let names = names(self.core, &mut tx, asked.iter().map(|it| it.person.as_str())).await?;
+        let names = names(self.core, &mut tx, asked.iter().map(|it| it.person.clone()).collect()).await?;
         Ok(asked.into_iter().map(|question| self.question_item(question, &names)).collect())
     }
 
@@ -330,8 +334,7 @@ impl Reader<'_> {
     }
 
     async fn request_items(&self, tx: &mut Tx, found: Vec<Request>) -> anyhow::Result<Vec<RequestItem>> {
-        let people = found.iter().flat_map(|it| std::iter::once(&it.requester).chain(&it.assignee)).map(String::as_str);
-        let names = names(self.core, tx, people).await?;
+        let names = names(self.core, tx, people_of(&found)).await?;
         Ok(found.into_iter().map(|request| self.request_item(request, &names)).collect())
     }
 
@@ -370,7 +373,7 @@ impl Reader<'_> {
     pub async fn feedback(&self, filter: &FeedbackFilter, span: Span, page: Page) -> anyhow::Result<Vec<FeedbackItem>> {
         let mut tx = self.core.db.read().await.context("open a transaction")?;
         let said = store::lists::feedback(&mut tx, &self.platform.id, filter, span, page).await?;
-        let names = names(self.core, &mut tx, said.iter().filter_map(|it| it.person.as_deref())).await?;
+        let names = names(self.core, &mut tx, said.iter().filter_map(|it| it.person.clone()).collect()).await?;
         Ok(said.into_iter().map(|feedback| self.feedback_item(feedback, &names)).collect())
     }
 
@@ -405,7 +408,7 @@ impl Reader<'_> {
             return Ok(None);
         };
         let changed_at = feedback.changed_at;
-        let names = names(self.core, &mut tx, feedback.person.as_deref()).await?;
+        let names = names(self.core, &mut tx, feedback.person.iter().cloned().collect()).await?;
         Ok(Some((self.feedback_item(feedback, &names), changed_at)))
     }
 
@@ -416,7 +419,7 @@ impl Reader<'_> {
     pub async fn audit(&self, filter: &AuditFilter, span: Span, page: Page) -> anyhow::Result<Vec<AuditItem>> {
         let mut tx = self.core.db.read().await.context("open a transaction")?;
         let entries = store::lists::audit(&mut tx, &self.platform.id, filter, span, page).await?;
-        let names = names(self.core, &mut tx, entries.iter().map(|entry| entry.actor.as_str())).await?;
+        let names = names(self.core, &mut tx, entries.iter().map(|entry| entry.actor.clone()).collect()).await?;
         Ok(entries.into_iter().map(|entry| audit_item(entry, &names)).collect())
     }
 }
@@ -434,8 +437,7 @@ fn audit_item(entry: Entry, names: &BTreeMap<String, String>) -> AuditItem {
 pub async fn own_requests(core: &Core, person: &Person, page: Page) -> anyhow::Result<Vec<(String, RequestItem)>> {
     let mut tx = core.db.read().await.context("open a transaction")?;
     let found = store::lists::requests_of(&mut tx, &person.id, page).await?;
-    let people = found.iter().flat_map(|it| std::iter::once(&it.requester).chain(&it.assignee)).map(String::as_str);
-    let names = names(core, &mut tx, people).await?;
+    let names = names(core, &mut tx, people_of(&found)).await?;
     Ok(found
         .into_iter()
         .filter_map(|request| {

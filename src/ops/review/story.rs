@@ -103,7 +103,7 @@ impl Reader<'_> {
         let mut tx = self.core.db.read().await.context("open a transaction")?;
         let Some(asked) = store::lists::question(&mut tx, &self.platform.id, id).await? else { return Ok(None) };
         let whole = store::answers::question(&mut tx, id).await?.context("the question is gone")?;
-        let known = names(self.core, &mut tx, [asked.person.as_str()]).await?;
+        let known = names(self.core, &mut tx, [asked.person.clone()].into()).await?;
         let request = match asked.request {
             Some(request) => store::requests::by_id(&mut tx, request).await?,
             None => None,
@@ -127,7 +127,7 @@ impl Reader<'_> {
         for answer in store::answers::of_question(tx, question).await? {
             let citations = store::answers::citations(tx, answer.id).await?;
             let ratings = store::ratings::of_answer(tx, answer.id).await?;
-            let known = names(self.core, tx, ratings.iter().map(|rating| rating.person.as_str())).await?;
+            let known = names(self.core, tx, ratings.iter().map(|rating| rating.person.clone()).collect()).await?;
             let ratings = ratings.into_iter().map(|rating| RatingStory {
                 person: (sees && !direct).then(|| name(&known, &rating.person)),
                 helpful: rating.helpful,
