@@ -19,6 +19,7 @@ mod outage;
 mod outside;
 mod people;
 mod requests;
+mod review;
 mod safety;
 mod services;
 mod slack;

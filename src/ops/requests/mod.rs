@@ -27,7 +27,7 @@ use crate::{
     chat::{Card, Press},
     config::Platform,
     domain::{
-        ids::{AuditId, EventId, MessageId, RequestId},
+        ids::{AuditId, DraftId, EventId, MessageId, RequestId},
         people::Person,
     },
     store::{
@@ -90,6 +90,14 @@ pub(super) fn people_of(platform: &Platform, route: &str) -> Vec<(String, String
 /// The routes of a platform: ids and names.
 pub(super) fn routes_of(platform: &Platform) -> Vec<(String, String)> {
     desk::routes(platform)
+}
+
+/// Opens the request of a form that was sent in, unless that was done.
+///
+/// # Errors
+/// When the store refuses, or the form's platform or service is gone.
+pub(super) async fn open_now(core: &Core, draft: DraftId) -> Result<(), Failure> {
+    open::look_and_open(core, draft).await
 }
 
 /// What is promised now, in words.

@@ -2,6 +2,7 @@
 //!
 //! Everything here is said for one reader with certain rights: what they may not see is left out here, and nowhere else.
 
+pub mod ask;
 pub mod decide;
 pub mod story;
 
