@@ -2,7 +2,7 @@
 -- sessions, and digests.
 
 -- A question's story in its own row, so that lists and numbers need no join. `person`: the asker, by the files' id where
--- they name one. `verdict`, `mode`: of the newest answer. `helpful`: what was said last of it. `outcome`: `open` until
+-- they name one. `verdict`, `mode`, `latency_ms`: of the newest answer. `helpful`: what was said last of it. `outcome`: `open` until
 -- `settle_at`, then `resolved` (somebody said so, and the team did not come back), `returned` (it did: `returned_as`),
 -- `unresolved` (somebody said it did not help, or a request followed) or `unknown` (nobody said anything). `channel`: chat system
 -- and channel, as in `slack:C0123`.
@@ -12,6 +12,7 @@ ALTER TABLE questions ADD COLUMN capability TEXT;
 ALTER TABLE questions ADD COLUMN direct BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE questions ADD COLUMN verdict TEXT;
 ALTER TABLE questions ADD COLUMN mode TEXT;
+ALTER TABLE questions ADD COLUMN latency_ms BIGINT;
 ALTER TABLE questions ADD COLUMN helpful BOOLEAN;
 ALTER TABLE questions ADD COLUMN request_id UUID;
 ALTER TABLE questions ADD COLUMN outcome TEXT NOT NULL DEFAULT 'open';
@@ -19,6 +20,8 @@ ALTER TABLE questions ADD COLUMN settle_at BIGINT;
 ALTER TABLE questions ADD COLUMN returned_as UUID;
 ALTER TABLE questions ADD COLUMN gap_id UUID;
 ALTER TABLE questions ADD COLUMN channel TEXT;
+-- Set while its place among the gaps is to be looked at.
+ALTER TABLE questions ADD COLUMN gap_due_at BIGINT;
 
 UPDATE questions SET
     person = (SELECT messages.chat || ':' || questions.asker FROM messages WHERE messages.id = questions.message_id),
@@ -28,6 +31,8 @@ UPDATE questions SET
         WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
     mode = (SELECT answers.mode FROM answers
         WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
+    latency_ms = (SELECT answers.latency_ms FROM answers
+        WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
     helpful = (SELECT ratings.helpful FROM ratings JOIN answers ON answers.id = ratings.answer_id
         WHERE answers.question_id = questions.id ORDER BY ratings.rated_at DESC LIMIT 1),
     request_id = (SELECT requests.id FROM requests WHERE requests.question_id = questions.id
@@ -36,7 +41,8 @@ UPDATE questions SET
         ORDER BY requests.opened_at LIMIT 1),
     capability = (SELECT requests.capability FROM requests WHERE requests.question_id = questions.id
         ORDER BY requests.opened_at LIMIT 1),
-    settle_at = asked_at + 259200000000;
+    settle_at = asked_at + 259200000000,
+    gap_due_at = asked_at;
 
 CREATE INDEX questions_by_platform ON questions (platform, asked_at, id);
 CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at);
@@ -47,20 +53,39 @@ CREATE INDEX questions_by_channel ON questions (platform, channel, asked_at);
 CREATE INDEX questions_by_person ON questions (person, asked_at);
 CREATE INDEX questions_by_settling ON questions (settle_at);
 CREATE INDEX questions_by_gap ON questions (gap_id, asked_at);
+CREATE INDEX questions_by_request ON questions (request_id);
+CREATE INDEX questions_by_gap_due ON questions (platform, gap_due_at, id);
 
--- `minutes`: hands-on minutes that whoever resolved it told. `work`: `operational` or `project`.
+-- `minutes`: hands-on minutes that whoever resolved it told. `work`: `operational` or `project`. What the timeline says in
+-- figures: `measured_minutes` of business hours from the first claim or word to the resolution; for the promises of a first
+-- response and of the resolution how each stands (`running`, `kept`, `broken`), since when, and when it is due.
+-- `place_at`: set while its place in the backlog is to be looked at.
 ALTER TABLE requests ADD COLUMN minutes BIGINT;
 ALTER TABLE requests ADD COLUMN work TEXT NOT NULL DEFAULT 'operational';
+ALTER TABLE requests ADD COLUMN measured_minutes BIGINT;
+ALTER TABLE requests ADD COLUMN first_response_at BIGINT;
+ALTER TABLE requests ADD COLUMN first_promise TEXT;
+ALTER TABLE requests ADD COLUMN first_promise_at BIGINT;
+ALTER TABLE requests ADD COLUMN first_due_at BIGINT;
+ALTER TABLE requests ADD COLUMN resolution_promise TEXT;
+ALTER TABLE requests ADD COLUMN resolution_promise_at BIGINT;
+ALTER TABLE requests ADD COLUMN resolution_due_at BIGINT;
+ALTER TABLE requests ADD COLUMN place_at BIGINT;
+UPDATE requests SET place_at = opened_at;
+CREATE INDEX requests_by_placing ON requests (platform, place_at, id);
 CREATE INDEX requests_by_platform ON requests (platform, opened_at, id);
 CREATE INDEX requests_by_route ON requests (platform, route, opened_at);
 CREATE INDEX requests_by_team ON requests (platform, team, opened_at);
 CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at);
 CREATE INDEX requests_by_service ON requests (platform, service, opened_at);
 CREATE INDEX requests_by_resolution ON requests (platform, resolved_at);
+CREATE INDEX requests_by_first_promise ON requests (platform, first_promise_at, first_promise);
+CREATE INDEX requests_by_resolution_promise ON requests (platform, resolution_promise_at, resolution_promise);
 CREATE INDEX requests_by_tracker ON requests (tracker);
 
 -- Feedback. Anonymous feedback has no person, no team, no message, an id without a time in it, and the day in place of the
 -- time: nothing leads back to whoever said it. `contact`: may they be written to. `effort`: 1 (little) to 7 (very much).
+-- `place_at`: set while its place in the backlog is to be found.
 ALTER TABLE feedback RENAME TO feedback_before;
 DROP INDEX feedback_by_message;
 CREATE TABLE feedback (
@@ -78,31 +103,37 @@ CREATE TABLE feedback (
     anonymous BOOLEAN NOT NULL,
     status TEXT NOT NULL,
     theme_id UUID,
+    place_at BIGINT,
     reply TEXT,
     replied_at BIGINT,
     said_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
 );
-INSERT INTO feedback (id, number, message_id, platform, person, kind, text, contact, anonymous, status, said_at, changed_at)
+INSERT INTO feedback (id, number, message_id, platform, person, kind, text, contact, anonymous, status, said_at, changed_at,
+    place_at)
     SELECT id,
         (SELECT COUNT(*) FROM feedback_before AS earlier
             WHERE earlier.said_at < feedback_before.said_at
                 OR (earlier.said_at = feedback_before.said_at AND earlier.id <= feedback_before.id)),
         message_id, COALESCE(platform, ''), person,
         CASE kind WHEN 'feedback_complaint' THEN 'friction' WHEN 'feedback_idea' THEN 'idea' ELSE kind END,
-        text, TRUE, FALSE, status, said_at, said_at
+        text, TRUE, FALSE, status, said_at, said_at,
+        CASE kind WHEN 'praise' THEN NULL ELSE said_at END
     FROM feedback_before;
 DROP TABLE feedback_before;
 INSERT INTO counters (name, next) SELECT 'feedback', COUNT(*) + 1 FROM feedback;
-CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id);
+CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id, person);
 CREATE UNIQUE INDEX feedback_by_number ON feedback (number);
 CREATE INDEX feedback_by_status ON feedback (platform, status, said_at);
 CREATE INDEX feedback_by_time ON feedback (platform, said_at, id);
 CREATE INDEX feedback_by_theme ON feedback (theme_id);
+CREATE INDEX feedback_by_placing ON feedback (platform, place_at, id);
 
 -- Questions that the pages do not answer, by meaning. `central`: the question that names it. `state`: `open`, `answered`
 -- (an answer was published), `exported` (a page was drafted) or `dismissed`. `pages`: the nearest pages. `draft`: the text
--- that the owner edits. `fixed_title`: a person named it.
+-- that the owner edits; none until then. `fixed_title`: a person named it. `touched`: a person worked on it, so it is not
+-- joined with another by itself. `merged_into`: where its questions went (its state is then `merged`). `stale`: its name,
+-- pages and numbers are to be made anew. `centre`: the sum of what its questions mean.
 CREATE TABLE gaps (
     id UUID NOT NULL PRIMARY KEY,
     number BIGINT NOT NULL,
@@ -121,6 +152,9 @@ CREATE TABLE gaps (
     first_at BIGINT NOT NULL,
     last_at BIGINT NOT NULL,
     theme_id UUID,
+    merged_into UUID,
+    touched BOOLEAN NOT NULL,
+    stale BOOLEAN NOT NULL,
     changed_at BIGINT NOT NULL,
     version BIGINT NOT NULL
 );
@@ -145,7 +179,8 @@ CREATE TABLE curated_answers (
 CREATE INDEX curated_answers_by_platform ON curated_answers (platform, retired_at);
 
 -- The backlog: clusters of feedback, requests and gaps. `status`: `new`, `reviewed`, `planned`, `shipped`, `declined`.
--- `reply`: the owner's sentence for everybody who asked. `effort`: the owner's guess of the work, in days.
+-- `reply`: the owner's sentence for everybody who asked. `effort`: the owner's guess of the work, in days. `touched` and
+-- `stale`: as of gaps.
 CREATE TABLE themes (
     id UUID NOT NULL PRIMARY KEY,
     number BIGINT NOT NULL,
@@ -164,6 +199,8 @@ CREATE TABLE themes (
     minutes BIGINT NOT NULL,
     effort DOUBLE PRECISION,
     merged_into UUID,
+    touched BOOLEAN NOT NULL,
+    stale BOOLEAN NOT NULL,
     first_at BIGINT NOT NULL,
     last_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
@@ -172,7 +209,8 @@ CREATE TABLE themes (
 CREATE UNIQUE INDEX themes_by_number ON themes (number);
 CREATE INDEX themes_by_status ON themes (platform, status, minutes);
 
--- What a theme is made of. `kind`: `feedback`, `request`, `gap`, or `voice` (a person's "+1": `subject` is its own id).
+-- What a theme is made of. `kind`: `feedback`, `request`, `gap` (one question of a gap: `subject` is the question), or
+-- `voice` (a person's "+1": `subject` is its own id). `person` is absent where nobody may learn who it was.
 -- `message_id`: where the person is answered. `placed_by`: `likeness`, or the id of a person who put it there.
 CREATE TABLE theme_items (
     theme_id UUID NOT NULL REFERENCES themes (id),

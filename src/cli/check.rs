@@ -3,13 +3,14 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
+use secrecy::SecretString;
 use serde_json::json;
 
 use crate::{
     app::{self, Adapters},
     chat::{Finding, PostError},
     clock::{Clock as _, SystemClock},
-    config::{Config, Diagnostics, Platform, RotaKeeper, Server},
+    config::{Config, Diagnostics, Platform, RotaKeeper, Server, secrets},
     duty::DutyServices,
     knowledge::sources::{self, Limits},
     llm,
@@ -44,7 +45,10 @@ struct Probe {
 pub async fn run(config: Option<PathBuf>, check: Check) -> anyhow::Result<ExitCode> {
     let loaded = Config::load(config);
     let (config, findings) = match loaded {
-        Ok((config, findings)) => (Some(config), findings),
+        Ok((config, mut findings)) => {
+            secrets::look_over(&config, |name| std::env::var(name).ok().map(SecretString::from), &mut findings);
+            (Some(config), findings)
+        }
         Err(findings) => (None, findings),
     };
     let probes = match &config {

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value as Json;
 use url::Url;
 
-use super::eval_routes;
+use super::{eval_clusters, eval_routes, eval_similar};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::{self, Diagnostics, Server},
@@ -50,6 +50,10 @@ enum What {
     Messages(Messages),
     /// Route labelled requests
     Routes(eval_routes::Arguments),
+    /// Compare labelled pairs of requests
+    Similar(eval_similar::Arguments),
+    /// Group labelled questions by meaning, and match published answers
+    Clusters(eval_clusters::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +104,8 @@ pub async fn run(config: Option<PathBuf>, eval: Eval) -> anyhow::Result<ExitCode
         What::Answers(arguments) => answers(&server, arguments).await,
         What::Messages(arguments) => messages(&server, arguments).await,
         What::Routes(arguments) => eval_routes::run(&server, arguments).await,
+        What::Similar(arguments) => eval_similar::run(&server, arguments).await,
+        What::Clusters(arguments) => eval_clusters::run(&server, arguments).await,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     app,
     config::server::{EmbeddingsKind, SlackTransport},
     jobs,
-    ops::{Core, login, people, requests, sync, understand},
+    ops::{Core, insight, login, people, requests, surveys, sync, understand},
     store, telemetry, web,
 };
 
@@ -150,7 +150,9 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
             sync::plan_syncs(&core).await?;
             requests::clock::tick(&core).await?;
             requests::tracker::plan_reading(&core).await?;
+            surveys::tick(&core).await?;
             refresh_groups(&core).await?;
+            insight::outcomes::plan(&core).await?;
             let mut tx = core.db.write().await?;
             let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);
             store::jobs::prune(&mut tx, crate::clock::Timestamp::from_micros(before)).await?;

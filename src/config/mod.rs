@@ -13,8 +13,10 @@ pub mod platform;
 pub mod promises;
 pub mod rota;
 pub mod routes;
+pub mod secrets;
 pub mod server;
 pub mod services;
+pub mod surveys;
 pub mod team_api;
 
 use std::{path::PathBuf, sync::Arc};
@@ -25,6 +27,7 @@ pub use platform::{Capability, Channel, Hours, Platform, Source, SourceKind, Tra
 pub use rota::{Rota, RotaKeeper};
 pub use routes::{Assign, Route, Routes, Rule};
 pub use server::Server;
+pub use surveys::{Question as SurveyQuestion, QuestionKind as SurveyQuestionKind, Sample as SurveySample, Survey};
 
 use crate::domain::people::Person;
 

@@ -32,6 +32,9 @@ pub struct Server {
     pub answers: Answers,
     pub messages: Messages,
     pub requests: Requests,
+    pub privacy: Privacy,
+    pub instruments: Instruments,
+    pub insight: Insight,
     pub log: Log,
 }
 
@@ -279,11 +282,44 @@ pub struct Requests {
     pub max_file_bytes: usize,
 }
 
+/// How figures are made of what people ask and say.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Insight {
+    /// What a question costs its asker that was not answered, in minutes.
+    pub minutes_per_question: u32,
+    /// What a request costs when neither a person nor its timeline says, in minutes.
+    pub minutes_per_request: u32,
+    /// The most that a request counts by its timeline, in minutes of business hours.
+    pub minutes_per_request_at_most: u32,
+    /// What fewer people than these think is not shown.
+    pub smallest_group: u32,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privacy {
+    pub redact_personal_data: bool,
+}
+
+/// How often people are asked for their opinion, over all instruments.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instruments {
+    /// Share of answers that were called helpful after which the effort question is asked, 0 to 1.
+    pub effort_after_answer: f64,
+    /// Most invitations of one person within `within_days`.
+    pub most_invitations: i64,
+    pub within_days: u32,
+    /// Days of rest between two of them.
+    pub pause_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -333,6 +369,15 @@ impl Server {
         if self.knowledge.sync_every_minutes == 0 {
             let key = "knowledge.sync_every_minutes";
             keys.error(key, format!("{key} is 0"), "the default is 30", findings);
+        }
+        if self.insight.smallest_group == 0 {
+            let key = "insight.smallest_group";
+            keys.error(key, format!("{key} is 0"), "the default is 5; 1 shows everything", findings);
+        }
+        if self.insight.minutes_per_request > self.insight.minutes_per_request_at_most {
+            let key = "insight.minutes_per_request";
+            let hint = "insight.minutes_per_request_at_most is the larger one";
+            keys.error(key, format!("{key} is above its most"), hint, findings);
         }
         if self.console.enabled && !self.server.listen.ip().is_loopback() {
             keys.warning(
@@ -395,6 +440,17 @@ mod tests {
             load(Some("[answers]\nmax_words = 80\n"), &[("STATIONMASTER_ANSWERS_MAX_WORDS", "60")]);
         assert!(findings.is_empty(), "{findings:?}");
         assert_eq!(server.unwrap().answers.max_words, 60);
+    }
+
+    #[test]
+    fn figures_are_made_of_sound_values() {
+        #[track_caller]
+        fn check(variable: (&str, &str), expected: &str) {
+            let findings = load(None, &[variable]).1;
+            assert!(findings.len() == 1 && findings[0].ends_with(expected), "{findings:?}");
+        }
+        check(("STATIONMASTER_INSIGHT_SMALLEST_GROUP", "0"), "insight.smallest_group is 0");
+        check(("STATIONMASTER_INSIGHT_MINUTES_PER_REQUEST", "121"), "insight.minutes_per_request is above its most");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serenity::http::{LightMethod, Route};
 use super::{
     Discord,
     client::{self, CallError},
-    decode::{MENU_ENTRY, MENU_REQUEST, each},
+    decode::{MENU_ENTRY, MENU_FEEDBACK, MENU_REQUEST, each},
 };
 use crate::{config::Config, ops::command::VERBS};
 
@@ -41,6 +41,7 @@ pub fn definitions(name: &str) -> Value {
         { "type": 1, "name": name, "description": "Ask the platform, or tell it something", "options": subcommands },
         { "type": 3, "name": MENU_ENTRY },
         { "type": 3, "name": MENU_REQUEST },
+        { "type": 3, "name": MENU_FEEDBACK },
     ])
 }
 

@@ -39,6 +39,7 @@ const WAY_BACK_LIFETIME: Duration = Duration::from_mins(14);
 /// The menu entries on a message.
 pub const MENU_ENTRY: &str = "Ask the platform";
 pub const MENU_REQUEST: &str = "Open a request";
+pub const MENU_FEEDBACK: &str = "Platform feedback";
 
 /// A string of an object that is there and not empty.
 pub(super) fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
@@ -288,6 +289,7 @@ pub fn command(event: &Value, known: &Known, name: &str) -> Option<Command> {
             ("ask".to_owned(), readable(&data["resolved"]["messages"][target], known).0)
         }
         3 if data["name"] == MENU_REQUEST => ("request".to_owned(), String::new()),
+        3 if data["name"] == MENU_FEEDBACK => ("feedback".to_owned(), String::new()),
         _ => return None,
     };
     Some(Command {

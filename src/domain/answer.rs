@@ -49,6 +49,60 @@ impl Mode {
     }
 }
 
+/// What became of a question, as far as anybody said. Silence is no success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is too early to say.
+    Open,
+    /// Somebody said that the answer helped, and the team did not come back with it.
+    Resolved,
+    /// Somebody said that it helped, but the team came back with it.
+    Returned,
+    /// Somebody said that it did not help, or a request followed.
+    Unresolved,
+    /// Nobody said anything.
+    Unknown,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 5] = [Self::Open, Self::Resolved, Self::Returned, Self::Unresolved, Self::Unknown];
+
+    /// What became of a question when the time to come back is over. `helpful`: what was said last of the answer.
+    pub const fn of(helpful: Option<bool>, asked_people: bool, returned: bool) -> Self {
+        match (helpful, asked_people, returned) {
+            (Some(false), _, _) | (_, true, _) => Self::Unresolved,
+            (Some(true), false, true) => Self::Returned,
+            (Some(true), false, false) => Self::Resolved,
+            (None, false, _) => Self::Unknown,
+        }
+    }
+
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Resolved => "resolved",
+            Self::Returned => "returned",
+            Self::Unresolved => "unresolved",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.id() == id)
+    }
+
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Open => "Too early to say",
+            Self::Resolved => "Resolved",
+            Self::Returned => "Came back",
+            Self::Unresolved => "Not resolved",
+            Self::Unknown => "Nobody said",
+        }
+    }
+}
+
 /// The place a piece of an answer was taken from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Citation {

@@ -309,6 +309,18 @@ pub const fn next(state: State, by: Move, assigned: bool) -> Result<State, Illeg
     }
 }
 
+/// Title and text as one: a title that only begins the text is not said twice.
+pub fn together(title: &str, text: &str) -> String {
+    let (title, text) = (title.trim(), text.trim());
+    let begins = text.to_lowercase().starts_with(&title.trim_end_matches(['.', '…', '?', '!']).to_lowercase());
+    match (title.is_empty(), text.is_empty()) {
+        (true, _) => text.to_owned(),
+        (_, true) => title.to_owned(),
+        _ if begins => text.to_owned(),
+        _ => format!("{}. {text}", title.trim_end_matches('.')),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

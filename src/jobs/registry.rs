@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     ops::{
-        Core, catch_up, deliver, furnish, people, requests, respond, sync,
+        Core, catch_up, deliver, furnish, insight, people, requests, respond, surveys, sync,
         work::{
             self, CarryFile, CatchUp, Deliver, Fulfil, Furnish, LookUp, Outcome, Propose, ReadTicket, Respond, Sync,
             Track, Watch,
@@ -62,6 +62,11 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
             Ok(payload) => return catch_up::catch_up(core, job, &payload).await,
             Err(outcome) => return outcome,
         },
+        work::INVITE => match payload::<surveys::Invite>(job) {
+            Ok(payload) => return surveys::invite(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::SETTLE => insight::outcomes::settle(core).await.map(|_| ()),
         work::SYNC => match payload::<Sync>(job) {
             Ok(payload) => sync::sync_job(core, &payload).await,
             Err(outcome) => return outcome,

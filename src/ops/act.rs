@@ -4,11 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
 
-use super::{Core, Failure, FormErrors, UserError, cards, deliver, feedback, people, rate, requests, why, work};
+use super::{
+    Core, Failure, FormErrors, UserError, cards, deliver, feedback, instruments, people, rate, requests, surveys, why,
+    work,
+};
 use crate::{
     chat::{Card, Form, InboundMessage, Press, PrivateMessages, WayBack},
     domain::{
-        feedback::Kind,
         ids::{ActionId, AnswerId, MessageId, QuestionId},
         people::Person,
         request::Priority,
@@ -60,7 +62,9 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
     let action = store::actions::by_id(&mut tx, press.action)
         .await?
         .ok_or_else(|| UserError::new("This button is no longer known.", "Ask the question again."))?;
-    people::meet(core, &mut tx, &press.chat, &press.actor).await?;
+    if !feedback::is_anonymous(press) {
+        people::meet(core, &mut tx, &press.chat, &press.actor).await?;
+    }
     let name = people::display_name(&mut tx, &press.chat, &press.actor).await?;
     let person = people::person(core, &mut tx, &press.chat, &press.actor.id, &name).await?;
     let response = match action.verb.as_str() {
@@ -72,7 +76,11 @@ pub async fn press(core: &Core, press: &Press) -> Result<Response, Failure> {
         "share" => share(core, &mut tx, press, &person, &action).await?,
         "link" => link(core, &mut tx, press, &person, &action).await?,
         "ask" => ask(core, &mut tx, press, &action).await?,
-        "feedback" => send_feedback(core, &mut tx, press, &person, &action).await?,
+        feedback::FORM => feedback::send(core, &mut tx, press, &person, &action).await?,
+        feedback::BEGIN => feedback::begin(core, &mut tx, press, &action).await?,
+        instruments::EFFORT => instruments::answer(core, &mut tx, &person, &action).await?,
+        surveys::ANSWER => surveys::answer(core, &mut tx, press, &person, &action).await?,
+        surveys::STOP => surveys::stop(core, &mut tx, &person, &action).await?,
         "incident.follow" => requests::incidents::press(core, &mut tx, &person, &action).await?,
         verb if verb.starts_with("service.") => requests::order::press(core, &mut tx, press, &person, &action).await?,
         verb if verb.starts_with(requests::VERBS) => {
@@ -148,6 +156,7 @@ async fn helpful(
 ) -> Result<Response, Failure> {
     let answer = rated(core, tx, press, person, action).await?;
     rate::by_button(core, tx, answer, person, true).await?;
+    instruments::after_answer(core, tx, answer, press, person).await?;
     Ok(Response::notice("Thank you, noted as helpful."))
 }
 
@@ -303,71 +312,6 @@ async fn ask(core: &Core, tx: &mut Tx, press: &Press, action: &Action) -> Result
     };
     super::intake::take_message(core, tx, inbound).await?;
     Ok(Response::notice("I answer in a direct message."))
-}
-
-/// Takes the form for feedback in. Sent in twice, it counts once.
-async fn send_feedback(
-    core: &Core,
-    tx: &mut Tx,
-    press: &Press,
-    person: &Person,
-    action: &Action,
-) -> Result<Response, Failure> {
-    let (platform, channel) = action.argument.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
-    let platform = match press.value("platform") {
-        "" => platform,
-        chosen => chosen,
-    };
-    let platform = core
-        .config
-        .platform(platform)
-        .or_else(|| core.config.platforms.first().filter(|_| core.config.platforms.len() == 1))
-        .ok_or_else(|| UserError::new("The platform of this form is gone.", "Begin again with `feedback`."))?;
-    let kind = Kind::from_id(press.value("kind"))
-        .ok_or_else(|| UserError::new("That is not a kind of feedback.", "Choose one from the list."))?;
-    let text = press.value("text").trim();
-    if text.is_empty() {
-        return Err(UserError::new("The feedback is empty.", "Write what you think.").into());
-    }
-    let text = crate::domain::redact::redact(text).text;
-    let now = core.clock.now();
-    let message = Message {
-        id: MessageId::from_uuid(action.subject),
-        place: Place { chat: press.chat.clone(), channel: channel.to_owned(), thread: None },
-        external_id: format!("form {}", action.id),
-        author: press.actor.id.clone(),
-        author_name: person.name.clone(),
-        from_bot: false,
-        private_to: Some(press.actor.id.clone()),
-        addressed: true,
-        direct: false,
-        about: None,
-        text: text.clone(),
-        card: None,
-        revision: 1,
-        created_at: now,
-        changed_at: now,
-        posted_at: Some(now),
-        edited_at: None,
-        deleted_at: None,
-        command: true,
-        version: None,
-        way_back: None,
-        missed: false,
-        files: Vec::new(),
-    };
-    store::messages::insert(tx, &message).await?;
-    let said = feedback::Said {
-        platform,
-        kind,
-        text: &text,
-        capability: None,
-        effort: None,
-        by: feedback::By::Person { person, message: message.id, contact: true },
-    };
-    feedback::keep(core, tx, &said).await?;
-    let owner = platform.owner_name();
-    Ok(Response::notice(format!("Thank you. {owner} sees it, with your name on it.")))
 }
 
 /// The id in a button, as it comes back from a chat system.

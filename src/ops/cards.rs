@@ -9,7 +9,6 @@ use crate::{
     config::{Capability, Channel, Platform},
     domain::{
         answer::{RatingReason, Verdict},
-        feedback::Kind,
         ids::ActionId,
         people::Person,
     },
@@ -213,20 +212,6 @@ pub fn question_form(action: ActionId) -> Form {
     Form { action, title: "Ask the platform".to_owned(), fields: vec![question], submit: "Ask".to_owned() }
 }
 
-/// Asks for feedback; the platform is asked for only when there is a choice.
-pub fn feedback_form(action: ActionId, platforms: &[Arc<Platform>], here: Option<&str>, text: &str) -> Form {
-    let mut fields = Vec::new();
-    if here.is_none() && platforms.len() > 1 {
-        let options = platforms.iter().map(|platform| (platform.id.clone(), platform.name.clone())).collect();
-        fields.push(field("platform", "Platform", FormFieldKind::Choice { options }, true, 80));
-    }
-    let options = Kind::CHOICES.map(|kind| (kind.id().to_owned(), kind.label().to_owned())).to_vec();
-    fields.push(field("kind", "What is it?", FormFieldKind::Choice { options }, true, 40));
-    let value = Some(text.to_owned()).filter(|text| !text.is_empty());
-    fields.push(FormField { value, ..field("text", "In your words", FormFieldKind::Paragraph, true, 2000) });
-    Form { action, title: "Feedback".to_owned(), fields, submit: "Send".to_owned() }
-}
-
 fn field(id: &str, label: &str, kind: FormFieldKind, required: bool, max_length: usize) -> FormField {
     FormField { id: id.to_owned(), label: label.to_owned(), kind, required, max_length, help: None, value: None }
 }
@@ -267,15 +252,6 @@ pub fn help(platforms: &[&Platform]) -> Card {
 
 pub fn you_are_welcome() -> Card {
     Card::text("You are welcome.")
-}
-
-pub fn feedback_noted(platform: Option<&Platform>, kind: Kind) -> Card {
-    let owner = platform.map_or("the platform's owner", Platform::owner_name);
-    Card::text(match kind {
-        Kind::Praise => format!("Thank you, I pass that on to {owner}."),
-        Kind::Idea => format!("Noted as an idea for {owner}, with your name on it."),
-        _ => format!("I am sorry about that. It is noted for {owner}, with your name on it."),
-    })
 }
 
 pub fn secret_warning(found: &[&str]) -> Card {

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::{
     Core, Failure, UserError,
     act::{self, Response},
-    cards, deliver, intake, login, people, requests, why,
+    cards, deliver, feedback, intake, login, people, requests, why,
 };
 use crate::{
     chat::{Card, Command, InboundMessage, Pointed},
@@ -47,7 +47,7 @@ pub async fn run(core: &Core, command: &Command) -> Result<Response, Failure> {
         "" | "help" => Ok(Response::card(help(core, command))),
         "about" => about(core).await,
         "why" => explain(core, command).await,
-        "feedback" => feedback(core, command, text).await,
+        "feedback" => give_feedback(core, command, text).await,
         "request" => request(core, command, text).await,
         "requests" => requests::list::of_command(core, command).await,
         "services" => services(core, command).await,
@@ -141,16 +141,19 @@ async fn explain(core: &Core, command: &Command) -> Result<Response, Failure> {
     Ok(Response::card(cards::why(&lines)))
 }
 
-async fn feedback(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
+/// Opens the form for feedback: on the message that was pointed at, or on what was typed.
+async fn give_feedback(core: &Core, command: &Command, text: &str) -> Result<Response, Failure> {
     let mut tx = core.db.write_urgently().await?;
     let here = core.config.channel(&command.chat, &command.channel).map(|(platform, _)| platform.id.clone());
     let place = format!("{} {}", here.as_deref().unwrap_or_default(), command.channel);
-    let action = act::form_action(core, &mut tx, "feedback", &place).await?;
+    let about = match &command.about {
+        Some(pointed) => Some(pointed_at(core, &mut tx, command, pointed).await?),
+        None => None,
+    };
+    let action = feedback::form_of_command(core, &mut tx, about.as_ref(), &place).await?;
     core.db.commit(tx).await?;
-    Ok(Response {
-        form: Some(cards::feedback_form(action, &core.config.platforms, here.as_deref(), text)),
-        ..Response::default()
-    })
+    let words = about.as_ref().map_or(text, |message| &message.text);
+    Ok(Response::form(feedback::form(action, &core.config.platforms, here.as_deref(), None, words)))
 }
 
 /// Opens the form for a request: from the message that was pointed at, or from what was typed.

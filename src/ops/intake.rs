@@ -88,7 +88,7 @@ pub async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> 
     if store::inbox::is_known(tx, &chat, &deletion_key(&channel, &external_id)).await? {
         return Ok(Received::Ignored);
     }
-    let clean = redact(&readable(&text));
+    let clean = core.clean(&readable(&text));
     people::meet(core, tx, &chat, &author).await?;
     let message = Message {
         id,
@@ -152,7 +152,7 @@ pub(super) fn written(
         addressed: false,
         direct: false,
         about: None,
-        text: redact(&readable(text)).text,
+        text: core.clean(&readable(text)).text,
         card: None,
         revision: 1,
         created_at: now,
@@ -207,7 +207,7 @@ async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow:
     if message.author != inbound.author.id || message.from_bot {
         return Ok(Received::Ignored);
     }
-    let clean = redact(&readable(&inbound.text));
+    let clean = core.clean(&readable(&inbound.text));
     let files = named(&inbound.files);
     if files != message.files {
         store::messages::attach(tx, id, &files, now).await?;

@@ -8,10 +8,14 @@ pub mod compose;
 pub mod deliver;
 pub mod duty;
 pub mod evaluate;
+pub mod evaluate_clusters;
 pub mod evaluate_routes;
+pub mod evaluate_similar;
 pub mod feedback;
 pub mod forms;
 pub mod furnish;
+pub mod insight;
+pub mod instruments;
 pub mod intake;
 pub mod json_lines;
 pub mod knowledge_base;
@@ -24,6 +28,7 @@ pub mod respond;
 pub mod review;
 pub mod route;
 pub mod search;
+pub mod surveys;
 pub mod sync;
 pub mod understand;
 pub mod why;
@@ -38,6 +43,7 @@ use crate::{
     chat::Platform as ChatSystem,
     clock::{SharedClock, Timestamp},
     config::Config,
+    domain::redact::{Redacted, redact, redact_personal},
     llm::Classifier,
     ops::{compose::Shape, knowledge_base::KnowledgeBase},
     outside::http::Http,
@@ -74,6 +80,16 @@ impl Core {
 
     pub fn install_classifier(&self, classifier: Classifier) {
         *self.classifier.write().expect("no holder of the lock panics") = Some(Arc::new(classifier));
+    }
+
+    /// A text of a person as it may be kept: without secrets and, where configured, without personal data.
+    pub fn clean(&self, text: &str) -> Redacted {
+        let secrets = redact(text);
+        if !self.config.server.privacy.redact_personal_data {
+            return secrets;
+        }
+        let personal = redact_personal(&secrets.text);
+        Redacted { found: secrets.found, text: personal.text }
     }
 
     pub fn shape(&self) -> Shape {

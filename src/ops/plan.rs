@@ -30,10 +30,8 @@ pub(super) enum Plan {
     Silent(&'static str),
     Help,
     Welcome,
-    Feedback {
-        kind: feedback::Kind,
-        say_so: bool,
-    },
+    /// Offer to pass it on to the owner.
+    Feedback(feedback::Kind),
     Answer,
     /// Answer if the pages clearly do; otherwise explain what the bot is for.
     AnswerOrHelp,
@@ -158,7 +156,7 @@ pub(super) fn plan(situation: &Situation) -> Plan {
             // Nobody praises with a question mark.
             MessageKind::Praise if looks_like_a_question(text) => Plan::Answer,
             kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
+                Some(kind) if sure => Plan::Feedback(kind),
                 _ => Plan::Answer,
             },
         };
@@ -171,7 +169,7 @@ pub(super) fn plan(situation: &Situation) -> Plan {
             MessageKind::Thanks if sure => Plan::Welcome,
             MessageKind::Thanks | MessageKind::Chatter => Plan::Silent("it is talk, not a follow-up question"),
             kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
+                Some(kind) if sure => Plan::Feedback(kind),
                 _ => Plan::Answer,
             },
         };
@@ -192,7 +190,7 @@ pub(super) fn plan(situation: &Situation) -> Plan {
                 Plan::AnswerOrSilence("it is not a question (mode: questions), and no page clearly helps with it")
             }
             kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback { kind, say_so: false },
+                Some(kind) if sure => Plan::Feedback(kind),
                 _ => Plan::Silent("it is not a question, and here I answer questions only (mode: questions)"),
             },
         },
@@ -201,7 +199,7 @@ pub(super) fn plan(situation: &Situation) -> Plan {
             kind if kind.wants_an_answer() && sure => Plan::Answer,
             MessageKind::BotHelp if sure => Plan::Help,
             kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback { kind, say_so: true },
+                Some(kind) if sure => Plan::Feedback(kind),
                 _ => Plan::Silent("it is talk between people"),
             },
         },

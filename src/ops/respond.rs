@@ -76,7 +76,7 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
         _ if job.platform.is_some() => Plan::Answer,
         // Whoever wrote the answer wanted it given, whatever kind of message asks for it.
         Plan::Silent(_) if curated && situation.may_step_in() => Plan::Answer,
-        Plan::AnswerOrSilence(_) | Plan::AnswerOrOffer | Plan::Feedback { .. } if curated => Plan::Answer,
+        Plan::AnswerOrSilence(_) | Plan::AnswerOrOffer | Plan::Feedback(_) if curated => Plan::Answer,
         plan => plan,
     };
     match plan {
@@ -89,7 +89,7 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
             let card = cards::you_are_welcome();
             conclude(core, &situation, "thanked", json!({ "reason": "thanks" }), Some(card)).await
         }
-        Plan::Feedback { kind, say_so } => note_feedback(core, &situation, kind, say_so).await,
+        Plan::Feedback(kind) => offer_feedback(core, &situation, kind).await,
         Plan::Answer => answer(core, &situation, Otherwise::Say).await,
         Plan::AnswerOrHelp => answer(core, &situation, Otherwise::Help).await,
         Plan::AnswerOrOffer => answer(core, &situation, Otherwise::Offer).await,
@@ -234,7 +234,8 @@ fn help_card(core: &Core, situation: &Situation) -> Card {
     cards::help(&platforms)
 }
 
-async fn note_feedback(core: &Core, situation: &Situation, kind: Kind, say_so: bool) -> anyhow::Result<()> {
+/// Offers to pass on what sounds like feedback; nothing is kept of it by itself.
+async fn offer_feedback(core: &Core, situation: &Situation, kind: Kind) -> anyhow::Result<()> {
     let message = &situation.message;
     let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) else {
         return ask_platform(core, situation, &core.config.platforms).await;
@@ -243,24 +244,16 @@ async fn note_feedback(core: &Core, situation: &Situation, kind: Kind, say_so: b
     if !still_stands(&mut tx, message).await? {
         return Ok(());
     }
-    let detail = json!({ "reason": "kept as feedback for the platform's owner", "feedback": kind.id() });
-    if !store::inbox::decide(&mut tx, &decision(core, situation, "recorded", detail)).await? {
+    let detail = json!({ "reason": "it sounds like feedback, which is kept only when its author says so",
+        "feedback": kind.id() });
+    if !store::inbox::decide(&mut tx, &decision(core, situation, "offered_feedback", detail)).await? {
         return Ok(());
     }
-    let said = feedback::Said {
-        platform: &platform,
-        kind,
-        text: &message.text,
-        capability: None,
-        effort: None,
-        by: feedback::By::Person { person: &situation.person, message: message.id, contact: true },
-    };
-    feedback::keep(core, &mut tx, &said).await.context("record the feedback")?;
-    if say_so && message.revision == 1 {
-        let card = cards::feedback_noted(Some(&platform), kind);
-        deliver::say(core, &mut tx, message, None, None, &card).await?;
+    retract_answer(core, &mut tx, situation, None).await?;
+    if message.revision == 1 {
+        feedback::offer(core, &mut tx, &platform, message, kind).await?;
     }
-    core.db.commit(tx).await.context("commit the feedback")
+    core.db.commit(tx).await.context("commit the offer")
 }
 
 fn only_platform(core: &Core) -> Option<Arc<Platform>> {

@@ -12,7 +12,7 @@ use crate::{
     config::{Platform, Route, Routes, Rule, routes::mentions},
     domain::{
         embedding::{TextHash, Vectors},
-        request::RoutedBy,
+        request::{RoutedBy, together},
     },
     llm::{Reading, RouteReading, RouteText, RoutedExample, Router},
     retrieval::terms,
@@ -200,18 +200,6 @@ pub async fn read_requests(knowledge: &KnowledgeBase, requests: &[(&str, &str)])
             title: if title.trim().is_empty() { Vectors::default() } else { own },
         })
         .collect())
-}
-
-/// Title and text as one: a title that only begins the text is not said twice.
-fn together(title: &str, text: &str) -> String {
-    let (title, text) = (title.trim(), text.trim());
-    let begins = text.to_lowercase().starts_with(&title.trim_end_matches(['.', '…', '?', '!']).to_lowercase());
-    match (title.is_empty(), text.is_empty()) {
-        (true, _) => text.to_owned(),
-        (_, true) => title.to_owned(),
-        _ if begins => text.to_owned(),
-        _ => format!("{}. {text}", title.trim_end_matches('.')),
-    }
 }
 
 async fn read_routes(knowledge: &KnowledgeBase, routes: &Routes) -> anyhow::Result<Vec<RouteReading>> {

@@ -28,6 +28,7 @@ pub async fn explain(tx: &mut Tx, message: MessageId) -> store::Result<Vec<Strin
         "helped" => "I explained what I am for.",
         "thanked" => "I acknowledged the thanks.",
         "recorded" => "I kept it as feedback.",
+        "offered_feedback" => "I offered to pass it on to the platform's owner.",
         "asked_platform" => "I asked which platform is meant.",
         "not_ready" => "My index was not built yet.",
         other => other,

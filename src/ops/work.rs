@@ -65,6 +65,10 @@ pub struct ReadTicket {
     pub request: RequestId,
 }
 
+/// Say what became of the questions whose time has come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settle {}
+
 /// Look at a knowledge source again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sync {
@@ -138,6 +142,8 @@ pub const DELIVER: &str = "deliver";
 pub const TRACK: &str = "track";
 pub const READ_TICKET: &str = "read_ticket";
 pub const CARRY_FILE: &str = "carry_file";
+pub const INVITE: &str = "invite";
+pub const SETTLE: &str = "settle";
 pub const SYNC: &str = "sync";
 
 /// How a handler ended.

@@ -28,7 +28,7 @@ pub struct Scaffolder {
 /// What was seen of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {
-    /// The log has the lines that are new.
+    /// The log has the lines that are new; that of a failed task the last ones, new or not.
     pub run: Run,
     /// The last event that was seen; `after` of the next look.
     pub seen: Option<i64>,
@@ -93,12 +93,14 @@ impl Scaffolder {
         let status = status["status"].as_str().unwrap_or_default();
         let mut events = self.events(task, after).await?;
         let seen = events.iter().filter_map(|event| event["id"].as_i64()).max().or(after);
-        let log = log_end(&events);
-        if is_over(status) && after.is_some() && completion(&events).is_none() {
-            // It was seen before the task's own status had changed.
+        // The end was seen before the task's own status had changed, or what led to a failure was.
+        let missed = is_over(status) && completion(&events).is_none();
+        let failed = matches!(state(status, &events), RunState::Failed { .. });
+        if after.is_some() && (missed || failed) {
             events = self.events(task, None).await?;
         }
-        Ok(Watched { run: Run { state: state(status, &events), url: self.page(task), log }, seen })
+        let run = Run { state: state(status, &events), url: self.page(task), log: log_end(&events) };
+        Ok(Watched { run, seen })
     }
 
     async fn events(&self, task: &str, after: Option<i64>) -> Result<Vec<Json>, Error> {

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
-    Error, Headers, Link, Run, RunState,
+    Error, Headers, LOG_LINES, Link, Run, RunState,
     http::{Access, Http, Service},
     presentable,
     signature::{self, Refusal},
@@ -401,7 +401,8 @@ impl Actions {
     /// See [`Error`].
     pub async fn run(&self, repository: &Repository, run: u64) -> Result<Run, Error> {
         let id = run.to_string();
-        let run = self.service.get(&repository.path(&["actions", "runs", &id]), &[]).await?;
+        let path = repository.path(&["actions", "runs", &id]);
+        let run = self.service.get(&path, &[]).await?;
         let url = run["html_url"].as_str().and_then(web_address);
         let state = match (run["status"].as_str(), run["conclusion"].as_str()) {
             (Some("completed"), Some("success" | "neutral")) => {
@@ -415,8 +416,44 @@ impl Actions {
             }
             _ => RunState::Running,
         };
-        Ok(Run { state, url, log: Vec::new() })
+        let log = match state {
+            RunState::Failed { .. } => self.failed_steps(&path).await?,
+            RunState::Running | RunState::Succeeded { .. } => Vec::new(),
+        };
+        Ok(Run { state, url, log })
     }
+
+    /// The steps of a run that did not end well, a line for each; none when the token may not see them.
+    async fn failed_steps(&self, run: &[&str]) -> Result<Vec<String>, Error> {
+        let answer = match self.service.get(&[run, &["jobs"]].concat(), &[("per_page", "100")]).await {
+            Ok(answer) => answer,
+            Err(Error::Never { .. }) => return Ok(Vec::new()),
+            Err(later) => return Err(later),
+        };
+        let mut lines = failed_steps(&answer);
+        lines.truncate(LOG_LINES);
+        Ok(lines)
+    }
+}
+
+/// `job › step: conclusion` for each step that failed, and for jobs that ended badly without one (GitHub's "list jobs for a
+/// workflow run").
+fn failed_steps(answer: &Json) -> Vec<String> {
+    let bad = |entry: &&Json| {
+        matches!(entry["conclusion"].as_str(), Some("failure" | "timed_out" | "cancelled" | "startup_failure"))
+    };
+    let word = |entry: &Json, key: &str| presentable(entry[key].as_str().unwrap_or("?"));
+    let mut lines = Vec::new();
+    for job in answer["jobs"].as_array().into_iter().flatten().filter(bad) {
+        let steps: Vec<&Json> = job["steps"].as_array().into_iter().flatten().filter(bad).collect();
+        if steps.is_empty() {
+            lines.push(format!("{}: {}", word(job, "name"), word(job, "conclusion")));
+        }
+        let of_job =
+            |step: &&Json| format!("{} › {}: {}", word(job, "name"), word(step, "name"), word(step, "conclusion"));
+        lines.extend(steps.iter().map(of_job));
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -435,6 +472,22 @@ mod tests {
             event[key] = value.clone();
         }
         event
+    }
+
+    #[test]
+    fn failed_steps_are_named() {
+        #[track_caller]
+        fn check(jobs: &Json, expected: &[&str]) {
+            assert_eq!(failed_steps(&json!({ "jobs": jobs })), expected);
+        }
+        check(&Json::Null, &[]);
+        check(&json!([{"name": "plan", "conclusion": "success", "steps": []}]), &[]);
+        check(&json!([{"name": "plan", "conclusion": "timed_out"}]), &["plan: timed_out"]);
+        let steps = json!([
+            {"name": "Check out", "conclusion": "success"},
+            {"name": "Apply", "conclusion": "failure"},
+            {"name": "Tell", "conclusion": "skipped"}]);
+        check(&json!([{"name": "create", "conclusion": "failure", "steps": steps}]), &["create › Apply: failure"]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub const SHORTCUT_FEEDBACK: &str = "feedback";
 pub const MESSAGE_SHORTCUT: &str = "ask_about";
 pub const SHORTCUT_REQUEST: &str = "request";
 pub const MESSAGE_REQUEST: &str = "request_about";
+pub const MESSAGE_FEEDBACK: &str = "feedback_about";
 
 /// Something a person did that is answered at once.
 #[derive(Debug, Clone)]
@@ -332,7 +333,7 @@ fn shortcut(payload: &Json, author: Author, trigger: String) -> Interaction {
     let (verb, line) = match text(&payload["callback_id"]) {
         MESSAGE_SHORTCUT => ("ask", readable(text(&payload["message"]["text"]), "").0),
         MESSAGE_REQUEST | SHORTCUT_REQUEST => ("request", String::new()),
-        SHORTCUT_FEEDBACK => ("feedback", String::new()),
+        MESSAGE_FEEDBACK | SHORTCUT_FEEDBACK => ("feedback", String::new()),
         SHORTCUT_ASK => ("ask", String::new()),
         _ => return Interaction::Nothing,
     };

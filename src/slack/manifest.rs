@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::decode::{MESSAGE_REQUEST, MESSAGE_SHORTCUT, SHORTCUT_ASK, SHORTCUT_FEEDBACK, SHORTCUT_REQUEST};
+use super::decode::{
+    MESSAGE_FEEDBACK, MESSAGE_REQUEST, MESSAGE_SHORTCUT, SHORTCUT_ASK, SHORTCUT_FEEDBACK, SHORTCUT_REQUEST,
+};
 use crate::config::{Server, server::SlackTransport};
 
 /// What the bot token must be allowed, each with what it is for.
@@ -79,6 +81,7 @@ pub fn manifest(server: &Server) -> Json {
                 { "name": "Open a request", "type": "global", "callback_id": SHORTCUT_REQUEST, "description": "Ask the platform's people for something" },
                 { "name": "Ask the platform", "type": "message", "callback_id": MESSAGE_SHORTCUT, "description": "Answer this message, for you alone" },
                 { "name": "Open a request", "type": "message", "callback_id": MESSAGE_REQUEST, "description": "Pass this message to the platform's people" },
+                { "name": "Platform feedback", "type": "message", "callback_id": MESSAGE_FEEDBACK, "description": "Pass this message to the platform's owner" },
             ],
             "slash_commands": [slash],
         },

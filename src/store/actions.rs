@@ -48,6 +48,15 @@ pub async fn by_id(tx: &mut Tx, id: ActionId) -> Result<Option<Action>> {
     sql!("SELECT * FROM actions WHERE id = $1").bind(id).optional(tx).await?.as_ref().map(Action::from_row).transpose()
 }
 
+/// Forgets what a button stands for.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget(tx: &mut Tx, id: ActionId) -> Result<()> {
+    sql!("DELETE FROM actions WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(())
+}
+
 /// The action that does `verb` to `subject`: the one there is, or a new one. A card that is drawn again keeps its buttons.
 ///
 /// # Errors

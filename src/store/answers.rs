@@ -64,7 +64,7 @@ pub async fn ask(tx: &mut Tx, question: &Question) -> Result<QuestionId> {
              (SELECT chat || ':' || channel FROM messages WHERE id = $2))
          ON CONFLICT (message_id) DO UPDATE
          SET platform = excluded.platform, text = excluded.text, context = excluded.context,
-             capability = excluded.capability
+             capability = excluded.capability, settle_at = questions.asked_at + $13
          RETURNING id"
     )
     .bind(question.id)
@@ -79,6 +79,7 @@ pub async fn ask(tx: &mut Tx, question: &Question) -> Result<QuestionId> {
     .bind(question.capability.clone())
     .bind(question.direct)
     .bind(question.asked_at.plus(RETURN_WINDOW))
+    .bind(Value::micros(RETURN_WINDOW))
     .one(tx)
     .await?;
     Ok(QuestionId::from_uuid(row.get("id")?))
@@ -181,12 +182,17 @@ pub async fn insert(tx: &mut Tx, answer: &Answer, citations: &[(Citation, TextHa
     .bind(answer.superseded_at)
     .execute(tx)
     .await?;
-    sql!("UPDATE questions SET verdict = $2, mode = $3 WHERE id = $1")
-        .bind(answer.question)
-        .bind(answer.verdict.id())
-        .bind(answer.mode.id())
-        .execute(tx)
-        .await?;
+    sql!(
+        "UPDATE questions SET verdict = $2, mode = $3, latency_ms = $4,
+             gap_due_at = CASE WHEN $2 = 'abstained' OR gap_id IS NOT NULL THEN asked_at ELSE gap_due_at END
+         WHERE id = $1"
+    )
+    .bind(answer.question)
+    .bind(answer.verdict.id())
+    .bind(answer.mode.id())
+    .bind(answer.latency_ms)
+    .execute(tx)
+    .await?;
     for (position, (citation, hash)) in (1_i64..).zip(citations) {
         let Citation { source, path, title, headings, url, age: _ } = citation;
         sql!(

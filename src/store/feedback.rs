@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Result, Row, Tx, types::sql};
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     domain::{
         feedback::{Kind, Status},
         ids::{FeedbackId, MessageId, ThemeId},
@@ -45,6 +45,11 @@ impl Feedback {
         self.person.is_none()
     }
 
+    /// Does it belong into the backlog, and is not there yet?
+    pub const fn awaits_a_place(&self) -> bool {
+        self.kind.asks_for_something() && self.theme.is_none()
+    }
+
     pub(super) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             id: FeedbackId::from_uuid(row.get("id")?),
@@ -83,16 +88,16 @@ pub async fn next_number(tx: &mut Tx) -> Result<i64> {
     .get("number")
 }
 
-/// Stores new feedback. `false` when its message has brought some before.
+/// Stores new feedback. `false` when the same person said it by the same message before.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn record(tx: &mut Tx, feedback: &Feedback) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO feedback (id, number, message_id, platform, capability, person, team, kind, text, effort, contact,
-             anonymous, status, theme_id, said_at, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         ON CONFLICT (message_id) DO NOTHING"
+             anonymous, status, theme_id, said_at, changed_at, place_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         ON CONFLICT (message_id, person) DO NOTHING"
     )
     .bind(feedback.id)
     .bind(feedback.number)
@@ -110,8 +115,33 @@ pub async fn record(tx: &mut Tx, feedback: &Feedback) -> Result<bool> {
     .bind(feedback.theme)
     .bind(feedback.said_at)
     .bind(feedback.changed_at)
+    .bind(feedback.awaits_a_place().then_some(feedback.said_at))
     .execute(tx)
     .await?;
+    Ok(rows == 1)
+}
+
+/// Feedback without a place in the backlog, the longest waiting first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Feedback>> {
+    let rows =
+        sql!("SELECT * FROM feedback WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2")
+            .bind(platform)
+            .bind(limit)
+            .all(tx)
+            .await?;
+    rows.iter().map(Feedback::from_row).collect()
+}
+
+/// Takes feedback to find its place. `false` when somebody else has.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take_unplaced(tx: &mut Tx, id: FeedbackId) -> Result<bool> {
+    let rows =
+        sql!("UPDATE feedback SET place_at = NULL WHERE id = $1 AND place_at IS NOT NULL").bind(id).execute(tx).await?;
     Ok(rows == 1)
 }
 
@@ -127,56 +157,24 @@ pub async fn by_id(tx: &mut Tx, id: FeedbackId) -> Result<Option<Feedback>> {
         .transpose()
 }
 
-/// # Errors
-/// When the database refuses.
-pub async fn of_message(tx: &mut Tx, message: MessageId) -> Result<Option<Feedback>> {
-    sql!("SELECT * FROM feedback WHERE message_id = $1")
-        .bind(message)
-        .optional(tx)
-        .await?
-        .as_ref()
-        .map(Feedback::from_row)
-        .transpose()
-}
-
-/// What somebody answered to an instrument of fixed wording.
-#[derive(Debug, Clone, Copy)]
-pub struct Response<'a> {
-    pub instrument: &'a str,
-    /// The version of the wording.
-    pub wording: &'a str,
-    pub platform: &'a str,
-    pub person: &'a str,
-    /// What it is about: a request, or a question.
-    pub subject: Uuid,
-    pub score: i64,
-    pub team: Option<&'a str>,
-    pub capability: Option<&'a str>,
-}
-
-/// Keeps an answer to an instrument; a later answer of the same person about the same thing replaces it.
+/// What was said by a message; several people may have pointed at it.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn answer_instrument(tx: &mut Tx, clock: &dyn Clock, response: &Response<'_>) -> Result<()> {
-    sql!(
-        "INSERT INTO instrument_responses (id, instrument, wording, platform, person, subject, score, answered_at, team,
-             capability)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT (instrument, subject, person) DO UPDATE SET score = excluded.score, wording = excluded.wording,
-             answered_at = excluded.answered_at"
-    )
-    .bind(clock.new_uuid())
-    .bind(response.instrument)
-    .bind(response.wording)
-    .bind(response.platform)
-    .bind(response.person)
-    .bind(response.subject)
-    .bind(response.score)
-    .bind(clock.now())
-    .bind(response.team)
-    .bind(response.capability)
-    .execute(tx)
-    .await?;
-    Ok(())
+pub async fn of_message(tx: &mut Tx, message: MessageId) -> Result<Vec<Feedback>> {
+    let rows = sql!("SELECT * FROM feedback WHERE message_id = $1 ORDER BY number").bind(message).all(tx).await?;
+    rows.iter().map(Feedback::from_row).collect()
+}
+
+/// The newest feedback on a platform.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn newest(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Feedback>> {
+    let rows = sql!("SELECT * FROM feedback WHERE platform = $1 ORDER BY said_at DESC, id DESC LIMIT $2")
+        .bind(platform)
+        .bind(limit)
+        .all(tx)
+        .await?;
+    rows.iter().map(Feedback::from_row).collect()
 }

@@ -321,6 +321,10 @@ pub async fn delete(tx: &mut Tx, id: MessageId, now: Timestamp) -> Result<bool> 
     .bind(now)
     .execute(tx)
     .await?;
+    sql!("UPDATE questions SET gap_due_at = asked_at WHERE message_id = $1 AND gap_id IS NOT NULL")
+        .bind(id)
+        .execute(tx)
+        .await?;
     Ok(rows == 1)
 }
 

@@ -5,21 +5,26 @@
 pub mod actions;
 pub mod answers;
 pub mod audit;
+pub mod curated;
 pub mod dialect;
 pub mod drafts;
 pub mod feedback;
+pub mod gaps;
 pub mod health;
 pub mod inbox;
 pub mod incidents;
+pub mod instruments;
 pub mod jobs;
 pub mod knowledge;
 pub mod lists;
 pub mod messages;
+pub mod outcomes;
 pub mod people;
 pub mod ratings;
 pub mod requests;
 pub mod services;
 pub mod sessions;
+pub mod themes;
 pub mod tokens;
 pub mod types;
 

@@ -1,6 +1,6 @@
 //! What people say of answers: one rating per person and answer, changeable.
 
-use super::{Result, Row, Tx, types::sql};
+use super::{Result, Row, Tx, Value, answers::RETURN_WINDOW, types::sql};
 use crate::{
     clock::Timestamp,
     domain::{answer::RatingReason, ids::AnswerId},
@@ -50,7 +50,8 @@ pub async fn rate(tx: &mut Tx, rating: &Rating) -> Result<()> {
     sum_up(tx, rating.answer).await
 }
 
-/// Writes what was said last of a question into its row; the asker's own word goes before others'.
+/// Writes what was said last of a question into its row; the asker's own word goes before others'. What became of it is
+/// looked at again.
 async fn sum_up(tx: &mut Tx, answer: AnswerId) -> Result<()> {
     sql!(
         "UPDATE questions SET helpful = COALESCE(
@@ -58,10 +59,12 @@ async fn sum_up(tx: &mut Tx, answer: AnswerId) -> Result<()> {
               WHERE answers.question_id = questions.id AND ratings.person = questions.person
               ORDER BY ratings.rated_at DESC LIMIT 1),
              (SELECT ratings.helpful FROM ratings JOIN answers ON answers.id = ratings.answer_id
-              WHERE answers.question_id = questions.id ORDER BY ratings.rated_at DESC LIMIT 1))
+              WHERE answers.question_id = questions.id ORDER BY ratings.rated_at DESC LIMIT 1)),
+             settle_at = asked_at + $2, gap_due_at = asked_at
          WHERE id = (SELECT question_id FROM answers WHERE id = $1)"
     )
     .bind(answer)
+    .bind(Value::micros(RETURN_WINDOW))
     .execute(tx)
     .await?;
     Ok(())

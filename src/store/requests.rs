@@ -7,7 +7,9 @@ use crate::{
     clock::Timestamp,
     domain::{
         ids::{EventId, MessageId, QuestionId, RequestId},
+        measures::{Measures, Promised, Standing},
         request::{Approval, Outcome, Priority, RequestKind, RootCause, RoutedBy, State},
+        service::WorkKind,
     },
 };
 
@@ -63,6 +65,11 @@ pub struct Request {
     pub next_check_at: Option<Timestamp>,
     /// Where another tracker keeps it.
     pub tracker: Option<String>,
+    /// Does it keep things running, or build something?
+    pub work: WorkKind,
+    /// Hands-on minutes, as whoever resolved it told them.
+    pub minutes: Option<i64>,
+    pub measures: Measures,
 }
 
 impl Request {
@@ -109,8 +116,23 @@ impl Request {
             version: row.get("version")?,
             next_check_at: row.optional_time("next_check_at")?,
             tracker: row.get("tracker")?,
+            work: row.parsed("work", WorkKind::from_id, "kind of work")?,
+            minutes: row.get("minutes")?,
+            measures: Measures {
+                first_response_at: row.optional_time("first_response_at")?,
+                first_response: promised(row, "first_promise", "first_promise_at", "first_due_at")?,
+                resolution: promised(row, "resolution_promise", "resolution_promise_at", "resolution_due_at")?,
+                minutes: row.get("measured_minutes")?,
+            },
         })
     }
+}
+
+/// A promise, from the columns that say how it stands, since when, and when it is due.
+fn promised(row: &Row, standing: &str, at: &str, due: &str) -> Result<Option<Promised>> {
+    let known = row.get::<Option<String>>(standing)?;
+    let Some(standing) = known.as_deref().and_then(Standing::from_id) else { return Ok(None) };
+    Ok(Some(Promised { standing, at: row.optional_time(at)?, due: row.optional_time(due)? }))
 }
 
 fn all(rows: &[Row]) -> Result<Vec<Request>> {
@@ -140,9 +162,9 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
     let rows = sql!(
         "INSERT INTO requests (id, number, question_id, message_id, platform, capability, kind, requester, team, title,
              text, state, route, routed_by, routed_why, priority, assignee, private, service, form, approval,
-             approval_until, split_from, opened_at, changed_at, next_check_at)
+             approval_until, split_from, opened_at, changed_at, next_check_at, work, place_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-             $24, $25, $26)
+             $24, $25, $26, $27, $24)
          ON CONFLICT (message_id, requester) DO NOTHING"
     )
     .bind(request.id)
@@ -171,14 +193,19 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
     .bind(request.opened_at)
     .bind(request.changed_at)
     .bind(request.next_check_at)
+    .bind(request.work.id())
     .execute(tx)
     .await?;
     if let Some(question) = request.question.filter(|_| rows == 1) {
-        sql!("UPDATE questions SET request_id = $2 WHERE id = $1 AND request_id IS NULL")
-            .bind(question)
-            .bind(request.id)
-            .execute(tx)
-            .await?;
+        sql!(
+            "UPDATE questions SET request_id = $2, settle_at = asked_at + $3, gap_due_at = asked_at
+             WHERE id = $1 AND request_id IS NULL"
+        )
+        .bind(question)
+        .bind(request.id)
+        .bind(Value::micros(super::answers::RETURN_WINDOW))
+        .execute(tx)
+        .await?;
     }
     Ok(rows == 1)
 }
@@ -188,12 +215,15 @@ pub async fn insert(tx: &mut Tx, request: &Request) -> Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn update(tx: &mut Tx, request: &Request) -> Result<bool> {
+    let Measures { first_response_at, first_response, resolution, minutes: measured } = request.measures;
     let rows = sql!(
         "UPDATE requests SET capability = $3, title = $4, text = $5, state = $6, route = $7, routed_by = $8,
              routed_why = $9, priority = $10, assignee = $11, private = $12, approval = $13, approval_until = $14,
              cause = $15, resolution = $16, merged_into = $17, outcome = $18, reopened = $19, reminded = $20,
              waiting_since = $21, resolved_at = $22, closed_at = $23, changed_at = $24, next_check_at = $25,
-             tracker = $26, version = version + 1
+             tracker = $26, work = $27, minutes = $28, measured_minutes = $29, first_response_at = $30,
+             first_promise = $31, first_promise_at = $32, first_due_at = $33, resolution_promise = $34,
+             resolution_promise_at = $35, resolution_due_at = $36, place_at = $24, version = version + 1
          WHERE id = $1 AND version = $2"
     )
     .bind(request.id)
@@ -222,8 +252,21 @@ pub async fn update(tx: &mut Tx, request: &Request) -> Result<bool> {
     .bind(request.changed_at)
     .bind(request.next_check_at)
     .bind(request.tracker.clone())
+    .bind(request.work.id())
+    .bind(request.minutes)
+    .bind(measured)
+    .bind(first_response_at)
+    .bind(first_response.map(|promised| promised.standing.id()))
+    .bind(first_response.and_then(|promised| promised.at))
+    .bind(first_response.and_then(|promised| promised.due))
+    .bind(resolution.map(|promised| promised.standing.id()))
+    .bind(resolution.and_then(|promised| promised.at))
+    .bind(resolution.and_then(|promised| promised.due))
     .execute(tx)
     .await?;
+    if rows == 1 {
+        sql!("UPDATE questions SET gap_due_at = asked_at WHERE request_id = $1").bind(request.id).execute(tx).await?;
+    }
     Ok(rows == 1)
 }
 
@@ -383,6 +426,84 @@ pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<RequestI
         .all(tx)
         .await?;
     rows.iter().map(|row| Ok(RequestId::from_uuid(row.get("id")?))).collect()
+}
+
+/// A request whose place in the backlog is to be looked at.
+#[derive(Debug, Clone)]
+pub struct Unplaced {
+    pub request: Request,
+    /// Hands-on minutes that whoever resolved it told.
+    pub minutes: Option<i64>,
+    /// When somebody of the route first took it or asked back.
+    pub begun_at: Option<Timestamp>,
+}
+
+/// Requests to look at, the longest waiting first: ids, titles and texts.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<(RequestId, String, String)>> {
+    let rows = sql!(
+        "SELECT id, title, text FROM requests WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2"
+    )
+    .bind(platform)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    rows.iter().map(|row| Ok((RequestId::from_uuid(row.get("id")?), row.get("title")?, row.get("text")?))).collect()
+}
+
+/// Takes requests to look at, the longest waiting first. They wait no longer.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take_unplaced(tx: &mut Tx, platform: &str, limit: i64) -> Result<Vec<Unplaced>> {
+    let rows = sql!(
+        "UPDATE requests SET place_at = NULL
+         WHERE id IN (SELECT id FROM requests WHERE platform = $1 AND place_at IS NOT NULL ORDER BY place_at, id LIMIT $2)
+         RETURNING *, (SELECT MIN(at) FROM request_events WHERE request_events.request_id = requests.id
+             AND request_events.kind IN ('claimed', 'assigned', 'asked')) AS begun_at"
+    )
+    .bind(platform)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    let mut taken = rows
+        .iter()
+        .map(|row| {
+            let (minutes, begun_at) = (row.get("minutes")?, row.optional_time("begun_at")?);
+            Ok(Unplaced { request: Request::from_row(row)?, minutes, begun_at })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    taken.sort_by_key(|unplaced| unplaced.request.number);
+    Ok(taken)
+}
+
+/// Its place in the backlog is to be looked at again.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put_off_placing(tx: &mut Tx, id: RequestId) -> Result<()> {
+    sql!("UPDATE requests SET place_at = changed_at WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(())
+}
+
+/// Resolved requests that followed questions of a gap and that others may know of, the newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn resolved_of_gap(tx: &mut Tx, gap: crate::domain::ids::GapId, limit: i64) -> Result<Vec<Request>> {
+    let rows = sql!(
+        "SELECT requests.* FROM requests JOIN questions ON questions.request_id = requests.id
+         WHERE questions.gap_id = $1 AND NOT requests.private AND requests.resolved_at IS NOT NULL
+             AND requests.state IN ('resolved', 'closed')
+         ORDER BY requests.resolved_at DESC, requests.id LIMIT $2"
+    )
+    .bind(gap)
+    .bind(limit)
+    .all(tx)
+    .await?;
+    all(&rows)
 }
 
 /// Something that happened to a request.

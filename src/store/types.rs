@@ -41,6 +41,11 @@ pub enum Value {
 }
 
 impl Value {
+    /// A length of time in microseconds, as times are kept.
+    pub fn micros(duration: std::time::Duration) -> Self {
+        Self::Int(Some(Timestamp::from_micros(0).plus(duration).micros()))
+    }
+
     /// Anything that serialises, as JSON.
     pub fn json(value: &impl Serialize) -> Self {
         Self::Json(serde_json::to_value(value).ok())

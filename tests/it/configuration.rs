@@ -197,6 +197,40 @@ fn promises_are_checked() {
     );
 }
 
+#[test]
+fn secrets_are_looked_for_by_name() {
+    let files = Files::harbor();
+    let service = |fulfilment: &str| {
+        format!(
+            "name: A topic\nsummary: A stream.\nfields: [{{id: name, label: Name}}]\nfulfilment: {{{fulfilment}}}\n"
+        )
+    };
+    let webhook = |name: &str| service(&format!("webhook: {{url: \"https://x.example\", secret_env: {name}}}"));
+    files.write("platforms/harbor/catalog/none.yaml", webhook("NOT_SET"));
+    files.write("platforms/harbor/catalog/short.yaml", webhook("SHORT"));
+    files.write("platforms/harbor/catalog/long.yaml", webhook("LONG"));
+    let scaffolder =
+        "backstage: {base_url: \"https://b.example\", template_ref: \"template:default/x\", token_env: GONE}";
+    files.write("platforms/harbor/catalog/scaffolded.yaml", service(scaffolder));
+    let config = files.config("sqlite::memory:").unwrap();
+    let mut found = stationmaster::config::Diagnostics::default();
+    let variable = |name: &str| match name {
+        "SHORT" => Some("short".into()),
+        "LONG" => Some("0123456789abcdef".into()),
+        _ => None,
+    };
+    stationmaster::config::secrets::look_over(&config, variable, &mut found);
+    assert!(!found.has_errors() && found.findings.len() == 3, "{found}");
+    let found = found.to_string();
+    for expected in [
+        "catalog: the service none: NOT_SET, its secret_env, is not set\n  hint: set NOT_SET on both sides",
+        "catalog: the service short: SHORT, its secret_env, has only 5 characters and could be guessed",
+        "catalog: the service scaffolded: GONE, its token_env, is not set\n  hint: set GONE to a token that Backstage takes",
+    ] {
+        assert!(found.contains(expected), "expected {expected:?} in:\n{found}");
+    }
+}
+
 const ROUTES: &str = "platforms/harbor/routes.yaml";
 
 /// A `routes.yaml` with these routes.

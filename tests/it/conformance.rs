@@ -219,6 +219,32 @@ async fn whoever_has_the_same_joins() {
 }
 
 #[tokio::test]
+async fn a_service_is_ordered_agreed_to_and_done() {
+    let name = "service: two pages, a wrong value at its field, agreed to by somebody else, done by people";
+    everywhere_with(name, crate::orders::catalogue, |stage| async move {
+        let wrong = [("name", "No Spaces"), ("size", "large")];
+        let steps: [&[(&str, &str)]; 3] = [&wrong, &[("name", "tea-leaves")], &[("reason", "It is a lot of tea.")]];
+        let read = stage.order("dev", "ask-harbor", "A storage bucket", &steps).await;
+        assert!(read[0].contains("Must match the pattern"), "a word at the field: {read:?}");
+        assert!(!read[0].contains("on its way") && !read[1].contains("on its way"), "{read:?}");
+        assert!(read[2].contains("Your request for “A storage bucket” is on its way."), "{read:?}");
+        let own = stage.press_in("dev", "storage-help", "Approve", &[]).await;
+        assert!(own.contains("their own request"), "{own}");
+        stage.press_direct("olga", "Approve", &[("text", "Enjoy.")]).await;
+        stage.press_in("sam", "storage-help", "Claim", &[]).await;
+        let done = [("cause", "planned_change"), ("text", "It is there: s3://tea-leaves.")];
+        stage.press_in("sam", "storage-help", "Resolve", &done).await;
+        stage.press_direct("dev", "Solved", &[]).await;
+        let rows = stage.rows().await;
+        assert!(rows.contains("request #1 service by dev") && rows.contains("A storage bucket: tea-leaves"), "{rows}");
+        assert!(rows.contains("timeline: opened, approved, claimed, resolved, solved"), "{rows}");
+        assert!(rows.contains("bot in a direct message: **Dev Eloper** asks for"), "{rows}");
+        assert!(rows.contains("400 EUR each month") && rows.contains("Enjoy."), "{rows}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_edit_and_a_deletion() {
     everywhere("edit, deletion", |stage| async move {
         let asked = stage.say("dev", "ask-harbor", "how long are backups kept?").await;

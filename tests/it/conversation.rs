@@ -97,23 +97,6 @@ async fn whoever_addresses_the_bot_gets_a_word() {
 }
 
 #[tokio::test]
-async fn feedback_is_kept_for_the_owner() {
-    on_both(Files::harbor, |world| async move {
-        let said = world
-            .say("dev", "everything", "It would be great if rollbacks could be started from the portal with one click")
-            .await;
-        assert_eq!(world.decision(said).await.outcome, "recorded");
-        assert!(world.reply_to(said).await.text.contains("Olga Owner"));
-        let mut tx = world.core.db.read().await.unwrap();
-        let feedback = store::feedback::of_message(&mut tx, said).await.unwrap().unwrap();
-        assert_eq!((feedback.kind.id(), feedback.person.as_deref()), ("idea", Some("dev")));
-        drop(tx);
-        world
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_curated_answer_wins() {
     on_both(Files::harbor, |world| async move {
         let asked = world.say("dev", "ask-harbor", "Quick question: who runs Harbor?").await;

@@ -128,7 +128,7 @@ async fn requests_survive(world: &World) {
     assert_eq!((kept.author.as_str(), kept.revision, kept.version), ("dev", 2, Some(1_778_000_000_000_000)));
     assert_eq!(store::requests::of_message(&mut tx, message).await.unwrap().len(), 2, "two people asked with it");
     let said = MessageId::from_uuid(Uuid::parse_str("01900000-0000-7000-8000-000000000003").unwrap());
-    let feedback = store::feedback::of_message(&mut tx, said).await.unwrap().unwrap();
+    let feedback = store::feedback::of_message(&mut tx, said).await.unwrap().remove(0);
     assert_eq!((feedback.kind.id(), feedback.text.as_str()), ("idea", "Show the queue's length, please."));
     drop(tx);
     they_go_on(world, &second).await;

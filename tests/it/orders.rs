@@ -20,13 +20,13 @@ use stationmaster::{
     store::{self, messages::Message, requests::Request},
 };
 
-use crate::support::{Files, World, button, on_both};
+use crate::support::{Files, World, button, copy, on_both, root};
 
 /// Cargo sets it for every test: a text long enough to sign with.
-const SECRET: &str = "CARGO_PKG_DESCRIPTION";
+pub const SECRET: &str = "CARGO_PKG_DESCRIPTION";
 
 /// Harbor with a catalogue: a bucket that may have to be agreed to, and a reading room that everybody gets.
-fn catalogue() -> Files {
+pub fn catalogue() -> Files {
     let files = Files::harbor();
     files.write(
         "platforms/harbor/catalog/bucket.yaml",
@@ -44,13 +44,13 @@ fn catalogue() -> Files {
     files
 }
 
-async fn command(world: &World, person: &str, verb: &str, text: &str) -> Result<Response, Failure> {
+async fn command(world: &World, (person, channel): (&str, &str), verb: &str, text: &str) -> Result<Response, Failure> {
     world.clock.advance(Duration::from_secs(1));
     let person = stationmaster::console::person(&world.core.config, person).unwrap();
     let command = Command {
         delivery_key: format!("command {}", world.key()),
         chat: "console".to_owned(),
-        channel: "ask-harbor".to_owned(),
+        channel: channel.to_owned(),
         author: stationmaster::console::decode::author(&person),
         verb: verb.to_owned(),
         text: text.to_owned(),
@@ -72,19 +72,23 @@ fn pressable(card: &Card, label: &str) -> stationmaster::domain::ids::ActionId {
     found["action"].as_str().unwrap().parse().unwrap()
 }
 
-/// Opens the form of a service.
-async fn order(world: &World, person: &str, service: &str) -> Form {
-    let list = command(world, person, "services", "").await.unwrap().card.unwrap();
+/// Opens the form of a service in #ask-harbor.
+pub async fn order(world: &World, person: &str, service: &str) -> Form {
+    order_in(world, (person, "ask-harbor"), service).await
+}
+
+async fn order_in(world: &World, (person, channel): (&str, &str), service: &str) -> Form {
+    let list = command(world, (person, channel), "services", "").await.unwrap().card.unwrap();
     let opened = world.press_action(person, pressable(&list, service), &[]).await.unwrap();
     opened.form.expect("the first page")
 }
 
-async fn request(world: &World, number: i64) -> Request {
+pub async fn request(world: &World, number: i64) -> Request {
     let mut tx = world.core.db.read().await.unwrap();
     store::requests::by_number(&mut tx, number).await.unwrap().unwrap()
 }
 
-async fn newest(world: &World, channel: &str, viewer: &str) -> Message {
+pub async fn newest(world: &World, channel: &str, viewer: &str) -> Message {
     let mut tx = world.core.db.read().await.unwrap();
     store::messages::roots(&mut tx, "console", channel, viewer, 50).await.unwrap().pop().unwrap()
 }
@@ -92,7 +96,7 @@ async fn newest(world: &World, channel: &str, viewer: &str) -> Message {
 #[tokio::test]
 async fn what_costs_little_needs_nobodys_word() {
     on_both(catalogue, |world| async move {
-        let list = command(&world, "dev", "services", "").await.unwrap().card.unwrap().to_markdown();
+        let list = command(&world, ("dev", "ask-harbor"), "services", "").await.unwrap().card.unwrap().to_markdown();
         assert!(list.contains("A storage bucket") && !list.contains("wrecking"), "{list}");
         let form = order(&world, "dev", "A storage bucket").await;
         let wrong = world.send("dev", &form, &[("name", "No Spaces")]).await.unwrap_err();
@@ -103,7 +107,10 @@ async fn what_costs_little_needs_nobodys_word() {
         assert!(again.notice.unwrap().contains("already"));
         let request = request(&world, 1).await;
         assert_eq!((request.kind, request.state, request.approval), (RequestKind::Service, Standing::Open, None));
-        assert_eq!(request.form.unwrap()["name"], "tea-leaves");
+        assert_eq!(
+            (request.title.as_str(), &request.form.unwrap()["name"]),
+            ("A storage bucket: tea-leaves", &json!("tea-leaves"))
+        );
         let triage = newest(&world, "storage-help", "sam").await;
         assert!(
             triage.text.contains("A storage bucket") && triage.text.contains("Name: tea-leaves"),
@@ -167,6 +174,45 @@ async fn what_is_declined_or_forgotten_ends_with_a_reason() {
         world.pass(Duration::from_hours(3 * 24 + 1)).await;
         let expired = request(&world, 1).await;
         assert_eq!((expired.state, expired.approval), (Standing::Closed, Some(Approval::Expired)));
+        world
+    })
+    .await;
+}
+
+/// The sample platform as it is, but for its pages.
+fn trellis() -> Files {
+    let files = Files::harbor();
+    let platform = files.path("platforms/trellis");
+    std::fs::remove_dir_all(files.path("platforms/harbor")).unwrap();
+    copy(&root().join("config/platforms/trellis"), &platform);
+    for pages in ["kb", "kb-internal"] {
+        std::fs::remove_dir_all(platform.join(pages)).unwrap();
+        files.write(&format!("platforms/trellis/{pages}/hello.md"), "# Hello\n\nTrellis runs services.\n");
+    }
+    files
+}
+
+#[tokio::test]
+async fn the_lead_of_the_requesters_team_agrees() {
+    on_both(trellis, |world| async move {
+        let form = order_in(&world, ("dana", "ask-trellis"), "A PostgreSQL database in production").await;
+        let asked = [("service", "checkout-orders"), ("name", "orders"), ("size", "db.medium")];
+        let more = world.send("dana", &form, &asked).await.unwrap().form.expect("a page for the reason");
+        world.send("dana", &more, &[("reason", "300 connections at noon, as stage showed.")]).await.unwrap();
+        let pending = request(&world, 1).await;
+        assert_eq!((pending.state, pending.approval), (Standing::Waiting, Some(Approval::Pending)));
+        assert_eq!(pending.title, "PostgreSQL database orders for checkout-orders");
+        let asked = newest(&world, "dm:lena", "lena").await;
+        assert!(asked.text.contains("Dana Okafor") && asked.text.contains("310 EUR each month"), "{}", asked.text);
+        let other = world.press("jonas", &asked, "Approve", &[]).await.unwrap_err();
+        assert!(other.to_string().contains("not among those"), "he leads another team: {other}");
+        let own = world.press("dana", &asked, "Approve", &[]).await.unwrap_err();
+        assert!(own.to_string().contains("their own request"), "{own}");
+        world.fill("lena", &asked, "Approve", &[("text", "We planned for it.")]).await.unwrap();
+        let approved = request(&world, 1).await;
+        assert_eq!((approved.state, approved.approval), (Standing::Assigned, Some(Approval::Approved)));
+        assert_eq!(approved.route, "data-stores");
+        assert!(["yara", "kofi"].contains(&approved.assignee.as_deref().unwrap()), "{:?}", approved.assignee);
         world
     })
     .await;

@@ -47,6 +47,10 @@ impl Seen {
         self.method == method && self.path == path
     }
 
+    pub fn query(&self) -> &str {
+        &self.query
+    }
+
     pub fn json(&self) -> Json {
         serde_json::from_str(&self.body).unwrap()
     }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use stationmaster::{
     chat::{Block, Card},
-    domain::request::{Outcome, Priority, RootCause, State},
+    domain::{
+        message::MessageKind,
+        request::{Outcome, Priority, RootCause, State},
+    },
     ops::Failure,
     store::{
         self,
@@ -199,8 +202,24 @@ async fn what_is_not_solved_comes_back() {
         let open = now(&world, &request).await;
         assert_eq!((open.state, open.outcome, open.reopened), (State::Assigned, Some(Outcome::NotSolved), 1));
         assert!(last(&world, &request, ThreadRole::Triage).await.text.contains("It dies at midnight."));
-        // The old card's button is out of date: nothing is resolved twice.
-        world.press("dev", question, "Solved", &[]).await.unwrap_err();
+        // The old cards ask no more, and whoever still sees their buttons is told why.
+        let asked = said(&world, &request, ThreadRole::Requester).await;
+        let answered: Vec<&Message> = asked.iter().filter(|it| it.text.contains("You said that it is not")).collect();
+        assert_eq!(answered.len(), 2, "both cards that asked: {asked:?}");
+        assert!(answered.iter().all(|message| labels(message).is_empty() && !message.text.contains("Is it solved?")));
+        let late = world.press("dev", question, "Solved", &[]).await.unwrap_err();
+        assert!(refusal(late).contains("#1 was opened again, and the team works on it."));
+        let again = world.press("dev", question, "Not solved", &[]).await.unwrap_err();
+        assert!(refusal(again).contains("#1 is open already"));
+        // Once it is solved, the way back is what is left.
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        world.fill("sam", &triage, "Resolve", &[("cause", "user_error"), ("text", "Stop it.")]).await.unwrap();
+        let question = last(&world, &request, ThreadRole::Requester).await;
+        world.press("dev", &question, "Solved", &[]).await.unwrap();
+        let settled = world.message(question.id).await;
+        assert!(settled.text.contains("You said that it is solved.") && labels(&settled) == ["Not solved"]);
+        let twice = world.press("dev", &question, "Solved", &[]).await.unwrap_err();
+        assert!(refusal(twice).contains("You have said already that #1 is solved."));
         world
     })
     .await;
@@ -290,6 +309,45 @@ async fn requests_are_merged_split_and_given_on() {
 }
 
 #[tokio::test]
+async fn what_is_written_under_two_requests_goes_to_the_one_it_is_meant_for() {
+    on_both(Files::harbor, |world| async move {
+        let (first, _) = opened(&world, ASKED).await;
+        let triage = card(&world, &first, ThreadRole::Triage).await;
+        world.fill("sam", &triage, "Split", &[("title", "Raise the limit"), ("text", "for all teams")]).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        let second = store::requests::by_number(&mut tx, 2).await.unwrap().unwrap();
+        drop(tx);
+        let heard = async |request: &Request, text: &str| {
+            said(&world, request, ThreadRole::Triage).await.iter().any(|message| message.text.contains(text))
+        };
+
+        let unnamed = write(&world, "dev", &first, ThreadRole::Requester, "It is needed by noon.").await;
+        assert_eq!((heard(&first, "by noon").await, heard(&second, "by noon").await), (false, true));
+        let told = world.replies(unnamed.id, "dev").await;
+        let notices = |all: &[Message]| all.iter().filter(|it| it.text.contains("I have passed this on")).count();
+        assert!(told.last().unwrap().text.contains("for #2. Begin with #1 for the other."), "{told:?}");
+        assert!(notices(&world.replies(unnamed.id, "dot").await) == 0, "nobody else needs to know");
+
+        write(&world, "dev", &first, ThreadRole::Requester, "#1 The export died again.").await;
+        assert_eq!((heard(&first, "died again").await, heard(&second, "died again").await), (true, false));
+        write(&world, "dev", &first, ThreadRole::Requester, "Or by one o'clock.").await;
+        assert!(heard(&second, "one o'clock").await);
+        assert_eq!(notices(&world.replies(unnamed.id, "dev").await), 1, "told once");
+        // An edit stays where the message went.
+        world.edit(unnamed.id, "#1 is not meant, and it is needed by eleven.").await;
+        assert_eq!((heard(&first, "by eleven").await, heard(&second, "by eleven").await), (false, true));
+
+        // Once one of them is closed, there is nothing to choose.
+        let own = card(&world, &second, ThreadRole::Requester).await;
+        world.press("dev", &own, "No longer needed", &[]).await.unwrap();
+        write(&world, "dev", &first, ThreadRole::Requester, "Only the export is left.").await;
+        assert!(heard(&first, "is left").await);
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_known_issue_answers_and_its_followers_are_told_of_the_end() {
     on_both(Files::harbor, |world| async move {
         let (request, _) = opened(&world, ASKED).await;
@@ -363,6 +421,31 @@ async fn what_asks_for_something_is_offered_a_request_and_an_emoji_calls_for_one
         let mut tx = world.core.db.read().await.unwrap();
         assert_eq!(store::requests::by_number(&mut tx, 2).await.unwrap().unwrap().title, "Printer");
         drop(tx);
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_sounds_like_an_incident_is_urgent_unless_its_author_says_otherwise() {
+    on_both(Files::harbor, |world| async move {
+        let text = "replication lag on replica-2 is 6 hours and growing, reports are showing stale stock";
+        for (priority, expected) in [(None, Priority::High), (Some("low"), Priority::Low)] {
+            let asked = world.say("dev", "everything", &format!("@stationmaster {text}")).await;
+            assert_eq!(world.decision(asked).await.kind, Some(MessageKind::Incident));
+            let reply = world.reply_to(asked).await;
+            let label = if button(&reply, "Get a person").is_some() { "Get a person" } else { "Open a request" };
+            let values: Vec<_> = priority.map(|priority| ("priority", priority)).into_iter().collect();
+            world.fill("dev", &reply, label, &values).await.unwrap();
+            if let Some(similar) =
+                world.replies(asked, "dev").await.iter().find(|it| button(it, "Send anyway").is_some())
+            {
+                world.press("dev", similar, "Send anyway", &[]).await.unwrap();
+            }
+            let mut tx = world.core.db.read().await.unwrap();
+            let request = store::requests::of_message(&mut tx, asked).await.unwrap().remove(0);
+            assert_eq!(request.priority, expected);
+        }
         world
     })
     .await;

@@ -27,6 +27,7 @@ pub(super) struct RulesFile {
     pub capability: Option<Spanned<String>>,
     #[serde(default)]
     pub work: WorkKind,
+    pub title: Option<Spanned<String>>,
     pub cost: Option<Spanned<BTreeMap<String, Part>>>,
     pub who: Option<WhoFile>,
     pub approval: Option<Spanned<ApprovalFile>>,
@@ -94,6 +95,7 @@ pub(super) struct GithubWorkflowFile {
     git_ref: String,
     #[serde(default)]
     inputs: BTreeMap<String, Spanned<String>>,
+    key_input: Option<Spanned<String>>,
 }
 
 fn main() -> String {
@@ -112,6 +114,7 @@ pub(super) struct BackstageFile {
 pub(super) struct Rules {
     pub capability: Option<String>,
     pub work: WorkKind,
+    pub title: Option<Template>,
     pub cost: Option<Cost>,
     pub policy: Policy,
     /// `None` when the file does not say.
@@ -124,7 +127,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn rules(&mut self, file: RulesFile, form: &FormSchema) -> Rules {
-        let RulesFile { capability, work, cost, who, approval, fulfilment } = file;
+        let RulesFile { capability, work, title, cost, who, approval, fulfilment } = file;
         if let Some(capability) = &capability {
             self.known_capability(&capability.value, Some(capability.referenced.line()));
         }
@@ -139,6 +142,7 @@ impl Reading<'_> {
         Rules {
             capability: capability.map(|capability| capability.value),
             work,
+            title: title.and_then(|title| self.template(&title, form)),
             cost: cost.and_then(|cost| self.cost(&cost, form)),
             policy,
             fulfilment: fulfilment.and_then(|fulfilment| self.fulfilment(fulfilment, form)),
@@ -182,6 +186,11 @@ impl Reading<'_> {
         }
         if people.is_empty() && roles.is_empty() && !team_lead {
             self.error(line, "nobody may agree", "name people or roles, or write team_lead: true");
+        }
+        let only_leads = team_lead && people.is_empty() && roles.is_empty();
+        if only_leads && platform.teams.iter().all(|team| team.lead.is_none()) {
+            let hint = "add `lead` to teams of platform.yaml, or name people or roles besides team_lead";
+            self.findings.warning(self.file, line, "only leads may agree, and no team has one", hint);
         }
         if count == 0 {
             self.error(line, "no agreement is asked for", "leave approval out, or write count: 1");
@@ -256,28 +265,7 @@ impl Reading<'_> {
                 let fine = [self.address(&url), self.variable(&secret_env)];
                 (!fine.contains(&false)).then_some(Fulfilment::Webhook { url: url.value, secret_env: secret_env.value })
             }
-            FulfilmentFile::GithubWorkflow(GithubWorkflowFile { repository, workflow, git_ref, inputs }) => {
-                let parts: Vec<&str> = repository.value.split('/').collect();
-                if parts.len() != 2 || parts.iter().any(|part| part.is_empty()) {
-                    self.at(&repository, "not a repository", "write owner/name");
-                    return None;
-                }
-                if workflow.value.contains('/') || workflow.value.is_empty() {
-                    self.at(
-                        &workflow,
-                        "not the name of a workflow's file",
-                        "write provision.yaml, without .github/workflows",
-                    );
-                    return None;
-                }
-                let inputs = inputs
-                    .into_iter()
-                    .map(|(name, text)| Some((name, self.template(&text, form)?)))
-                    .collect::<Vec<_>>();
-                let inputs = inputs.into_iter().collect::<Option<_>>()?;
-                let (repository, workflow) = (repository.value, workflow.value);
-                Some(Fulfilment::GithubWorkflow { repository, workflow, git_ref, inputs })
-            }
+            FulfilmentFile::GithubWorkflow(file) => self.workflow(file, form),
             FulfilmentFile::Backstage(BackstageFile { base_url, template_ref, token_env }) => {
                 let fine = [self.address(&base_url), self.variable(&token_env)];
                 (!fine.contains(&false)).then_some(Fulfilment::Backstage {
@@ -287,6 +275,35 @@ impl Reading<'_> {
                 })
             }
         }
+    }
+
+    fn workflow(&mut self, file: GithubWorkflowFile, form: &FormSchema) -> Option<Fulfilment> {
+        let GithubWorkflowFile { repository, workflow, git_ref, inputs, key_input } = file;
+        let parts: Vec<&str> = repository.value.split('/').collect();
+        if parts.len() != 2 || parts.iter().any(|part| part.is_empty()) {
+            self.at(&repository, "not a repository", "write owner/name");
+            return None;
+        }
+        if workflow.value.contains('/') || workflow.value.is_empty() {
+            let hint = "write provision.yaml, without .github/workflows";
+            self.at(&workflow, "not the name of a workflow's file", hint);
+            return None;
+        }
+        if let Some(key) = &key_input
+            && (key.value.trim().is_empty() || inputs.contains_key(&key.value))
+        {
+            let hint = "name an input of the workflow's own, which its run-name shows";
+            self.at(key, "the key needs an input for itself", hint);
+            return None;
+        }
+        let inputs: Vec<_> = inputs.into_iter().map(|(name, text)| Some((name, self.template(&text, form)?))).collect();
+        Some(Fulfilment::GithubWorkflow {
+            repository: repository.value,
+            workflow: workflow.value,
+            git_ref,
+            inputs: inputs.into_iter().collect::<Option<_>>()?,
+            key_input: key_input.map(|key| key.value),
+        })
     }
 
     /// Every name in it must be a field of the form.

@@ -29,6 +29,7 @@ struct ServiceFile {
     capability: Option<Spanned<String>>,
     #[serde(default)]
     work: WorkKind,
+    title: Option<Spanned<String>>,
     cost: Option<Spanned<BTreeMap<String, Part>>>,
     who: Option<WhoFile>,
     approval: Option<Spanned<ApprovalFile>>,
@@ -79,7 +80,7 @@ enum FieldType {
 }
 
 pub(super) fn read(reading: &mut Reading<'_>, text: &str) -> Option<Service> {
-    let ServiceFile { kind, id, name, summary, fields, capability, work, cost, who, approval, fulfilment } =
+    let ServiceFile { kind, id, name, summary, fields, capability, work, title, cost, who, approval, fulfilment } =
         parse_yaml(reading.file, text, 1, reading.findings)?;
     let line = Some(name.referenced.line());
     if let Some(kind) = kind.filter(|kind| kind.value != "Service") {
@@ -100,10 +101,10 @@ pub(super) fn read(reading: &mut Reading<'_>, text: &str) -> Option<Service> {
     if !has_fields(reading, &form, line) {
         return None;
     }
-    let rules = RulesFile { capability, work, cost, who, approval, fulfilment };
-    let Rules { capability, work, cost, policy, fulfilment } = reading.rules(rules, &form);
+    let rules = RulesFile { capability, work, title, cost, who, approval, fulfilment };
+    let Rules { capability, work, title, cost, policy, fulfilment } = reading.rules(rules, &form);
     let fulfilment = fulfilment.unwrap_or(Fulfilment::People { route: None });
-    Some(Service { id, name: name.value, summary, capability, work, form, cost, policy, fulfilment })
+    Some(Service { id, name: name.value, summary, capability, work, title, form, cost, policy, fulfilment })
 }
 
 /// The fields as one page.

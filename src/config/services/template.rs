@@ -37,7 +37,7 @@ pub(super) fn read(reading: &mut Reading<'_>, document: &Document) -> Option<Ser
     if !has_fields(reading, &form, document.line("/spec")) {
         return None;
     }
-    let Rules { capability, work, cost, policy, fulfilment } = rules_beside(reading, &form)?;
+    let Rules { capability, work, title, cost, policy, fulfilment } = rules_beside(reading, &form)?;
     let noted = |key: &str| metadata["annotations"][format!("stationmaster/{key}")].as_str();
     if let Some(capability) = noted("capability") {
         reading.known_capability(capability, document.line("/metadata/annotations/stationmaster~1capability"));
@@ -58,6 +58,7 @@ pub(super) fn read(reading: &mut Reading<'_>, document: &Document) -> Option<Ser
         summary: text("description").unwrap_or_default().to_owned(),
         capability: noted("capability").map(str::to_owned).or(capability),
         work,
+        title,
         form,
         cost,
         policy,

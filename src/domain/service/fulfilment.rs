@@ -29,6 +29,9 @@ pub enum Fulfilment {
         #[serde(rename = "ref")]
         git_ref: String,
         inputs: BTreeMap<String, Template>,
+        /// The input that takes the request's id; put into the workflow's `run-name`, its run is found again by it.
+        #[serde(default)]
+        key_input: Option<String>,
     },
     /// A task of Backstage's scaffolder is started with the form's values.
     Backstage {

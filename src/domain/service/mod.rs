@@ -4,6 +4,7 @@ pub mod form;
 pub mod fulfilment;
 pub mod policy;
 pub mod schema;
+pub mod title;
 pub mod validate;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ pub struct Service {
     /// Id of the capability it belongs to.
     pub capability: Option<String>,
     pub work: WorkKind,
+    /// What a request for it is called; see [`Service::title_of`].
+    pub title: Option<Template>,
     pub form: FormSchema,
     pub cost: Option<Cost>,
     pub policy: Policy,
@@ -47,6 +50,10 @@ impl WorkKind {
             Self::Operational => "operational",
             Self::Project => "project",
         }
+    }
+
+    pub fn from_id(id: &str) -> Option<Self> {
+        [Self::Operational, Self::Project].into_iter().find(|work| work.id() == id)
     }
 }
 

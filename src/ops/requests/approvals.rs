@@ -127,7 +127,7 @@ pub(super) async fn press(
     if press.values.is_empty() {
         return Ok(Response::form(show::approval_form(action.id, approved)));
     }
-    let reason = crate::domain::redact::redact(press.value("text").trim()).text;
+    let reason = core.clean(press.value("text").trim()).text;
     if reason.is_empty() && !approved {
         return Err(UserError::new("A reason is needed.", "Write one sentence for whoever asked.").into());
     }

@@ -6,13 +6,19 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Core, Entry, Failure, desk, keep, note, show, tell};
+use super::{
+    Core, Entry, Failure, desk, keep, note,
+    question::{self, Settled},
+    show, tell,
+};
 use crate::{
     chat::{Block, Called, Card},
     clock::Timestamp,
     config::{Platform, promises::Escalation},
     domain::{
+        hours::WorkingTime,
         ids::RequestId,
+        measures::{Measures, Promised},
         promise::{self, Event as Clocked, Happened, Milestone, MilestoneKind, PromiseClocks},
         request::{Approval, Move, State, next},
     },
@@ -68,8 +74,8 @@ async fn look_at(core: &Core, id: RequestId) -> Result<(), Failure> {
     let events = store::requests::events(&mut tx, id).await?;
     let request = milestones(core, &mut tx, &platform, request, &events).await?;
     let request = silence(core, &mut tx, &platform, request, &events).await?;
-    let next_check_at = upcoming(core, &mut tx, &request).await?;
-    store::requests::update(&mut tx, &Request { next_check_at, ..request }).await?;
+    let request = looked_ahead(core, &mut tx, request).await?;
+    store::requests::update(&mut tx, &request).await?;
     core.db.commit(tx).await?;
     Ok(())
 }
@@ -130,26 +136,55 @@ fn clocks(platform: &Platform, request: &Request, events: &[Event], now: Timesta
     }
 }
 
-/// The next time at which the clock has something to do with the request.
+/// The request with what its timeline says: the next time at which the clock has something to do with it, and its figures.
 ///
 /// # Errors
 /// When the store refuses.
-pub(super) async fn upcoming(core: &Core, tx: &mut Tx, request: &Request) -> Result<Option<Timestamp>, Failure> {
-    let Ok(platform) = desk::platform(core, &request.platform) else { return Ok(None) };
-    let now = core.clock.now();
-    let mut times = Vec::new();
+pub(super) async fn looked_ahead(core: &Core, tx: &mut Tx, request: Request) -> Result<Request, Failure> {
+    let Ok(platform) = desk::platform(core, &request.platform) else {
+        return Ok(Request { next_check_at: None, ..request });
+    };
     let events = store::requests::events(tx, request.id).await?;
+    let clocks = clocks(&platform, &request, &events, core.clock.now());
+    let next_check_at = upcoming(&platform, &request, &events, &clocks);
+    let measures = measures(&platform, &request, &events, &clocks);
+    Ok(Request { next_check_at, measures, ..request })
+}
+
+/// The next time at which the clock has something to do with the request.
+fn upcoming(platform: &Platform, request: &Request, events: &[Event], clocks: &PromiseClocks) -> Option<Timestamp> {
+    let mut times = Vec::new();
     if request.state.is_active() {
-        let told = told(&events);
-        let all = clocks(&platform, request, &events, now).milestones();
-        times
-            .extend(all.into_iter().filter(|milestone| !told.contains(&mark(milestone))).map(|milestone| milestone.at));
+        let told = told(events);
+        let open = clocks.milestones().into_iter().filter(|milestone| !told.contains(&mark(milestone)));
+        times.extend(open.map(|milestone| milestone.at));
     }
-    times.extend(patience(&platform, request, &events));
+    times.extend(patience(platform, request, events));
     if request.approval == Some(Approval::Pending) {
         times.extend(request.approval_until);
     }
-    Ok(times.into_iter().min())
+    times.into_iter().min()
+}
+
+/// What the timeline says in figures.
+fn measures(platform: &Platform, request: &Request, events: &[Event], clocks: &PromiseClocks) -> Measures {
+    let wrote = |event: &&Event| {
+        matches!(event.kind.as_str(), "asked" | "resolved")
+            || (event.kind == "said" && event.detail["side"].as_str() == Some("support"))
+    };
+    let began =
+        |event: &&Event| event.kind == "claimed" || (event.kind == "assigned" && event.actor.is_some()) || wrote(event);
+    let hours = platform.hours.as_ref().map_or(WorkingTime::Always, |hours| WorkingTime::Within(&hours.business));
+    let worked = request.resolved_at.and_then(|end| {
+        let start = events.iter().find(began).map(|event| event.at).filter(|start| *start < end)?;
+        i64::try_from(hours.between(start, end).as_secs() / 60).ok()
+    });
+    Measures {
+        first_response_at: events.iter().find(wrote).map(|event| event.at),
+        first_response: clocks.first_response.as_ref().map(Promised::of),
+        resolution: clocks.resolution.as_ref().map(Promised::of),
+        minutes: worked,
+    }
 }
 
 /// When somebody's silence is long enough for a reminder, or for the end. Each wait begins with the reminder before it, so
@@ -314,6 +349,7 @@ async fn silence(
 /// Ends a request without anybody's word: that is no success, and there is a way back.
 async fn close(core: &Core, tx: &mut Tx, request: Request, words: &str) -> Result<Request, Failure> {
     let after = keep(core, tx, request, None, Entry::of("closed").text(words)).await?;
+    question::put_away(core, tx, &after, Settled::Silent).await?;
     let unsolved = show::action(core, tx, &after, "unsolved", None).await?;
     tell(core, tx, after.id, ThreadRole::Requester, &show::closed(&after, words, unsolved)).await?;
     Ok(after)

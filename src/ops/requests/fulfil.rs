@@ -148,10 +148,8 @@ async fn call(
             };
             Ok(("webhook".to_owned(), endpoint.send(&event).await?))
         }
-        Fulfilment::GithubWorkflow { repository, workflow, git_ref, inputs } => {
-            let (owner, name) = repository.split_once('/').unwrap_or_default();
-            let repository = Repository { owner: owner.to_owned(), name: name.to_owned() };
-            let workflow = Workflow { repository, file: workflow.clone(), reference: git_ref.clone(), key_input: None };
+        Fulfilment::GithubWorkflow { inputs, .. } => {
+            let workflow = workflow(&service.fulfilment).map_err(set_up)?;
             let team = request.team.clone().unwrap_or_default();
             let facts = Facts { parameters: &values, user: &request.requester, team: &team };
             let inputs: BTreeMap<String, String> =
@@ -165,6 +163,19 @@ async fn call(
             Ok((scaffolder.start(template_ref, &values, first_tried).await?, running))
         }
     }
+}
+
+fn workflow(fulfilment: &Fulfilment) -> anyhow::Result<Workflow> {
+    let Fulfilment::GithubWorkflow { repository, workflow, git_ref, inputs: _, key_input } = fulfilment else {
+        anyhow::bail!("the service is not fulfilled by a workflow");
+    };
+    let (owner, name) = repository.split_once('/').context("read the repository's name")?;
+    Ok(Workflow {
+        repository: Repository { owner: owner.to_owned(), name: name.to_owned() },
+        file: workflow.clone(),
+        reference: git_ref.clone(),
+        key_input: key_input.clone(),
+    })
 }
 
 fn scaffolder(core: &Core, fulfilment: &Fulfilment) -> anyhow::Result<Scaffolder> {
@@ -192,21 +203,29 @@ async fn look(core: &Core, payload: &work::Watch) -> anyhow::Result<()> {
         let known = services::fulfilment(&mut tx, payload.request).await?.context("the fulfilment is not there")?;
         (request, known)
     };
-    let Some(reference) = known.reference.clone().filter(|_| !known.state.is_over()) else { return Ok(()) };
+    let Some(mut reference) = known.reference.clone().filter(|_| !known.state.is_over()) else { return Ok(()) };
     let platform = desk::platform(core, &request.platform).map_err(plain)?;
     let service = approvals::service(&platform, &request).map_err(plain)?;
     let mut seen = payload.seen;
     let watched = match &service.fulfilment {
         // These report by themselves, or are people's.
         Fulfilment::People { .. } | Fulfilment::Webhook { .. } => return Ok(()),
-        Fulfilment::GithubWorkflow { repository, .. } => {
-            let (owner, name) = repository.split_once('/').unwrap_or_default();
-            let repository = Repository { owner: owner.to_owned(), name: name.to_owned() };
+        Fulfilment::GithubWorkflow { .. } => {
             let actions = Actions::new(&core.outside, &core.config.server.github)?;
-            match reference.parse::<u64>() {
-                Ok(run) => actions.run(&repository, run).await,
-                // GitHub did not say which run it is: whoever looks at the repository knows.
-                Err(_) => return Ok(()),
+            let workflow = workflow(&service.fulfilment)?;
+            let found = match reference.parse::<u64>() {
+                Ok(run) => Ok(Some(run)),
+                // GitHub did not say which run it is, and without a key only whoever looks at the repository knows.
+                Err(_) if workflow.key_input.is_none() => return Ok(()),
+                Err(_) => actions.find(&workflow, run_id(&request), known.started_at).await,
+            };
+            match found {
+                Ok(Some(run)) => {
+                    reference = run.to_string();
+                    actions.run(&workflow.repository, run).await
+                }
+                Ok(None) => Ok(Run { state: RunState::Running, url: None, log: Vec::new() }),
+                Err(error) => Err(error),
             }
         }
         Fulfilment::Backstage { .. } => {
@@ -254,7 +273,7 @@ async fn take(
     let request = super::held(&mut tx, id).await?;
     let Some(known) = services::fulfilment(&mut tx, id).await? else { return Ok(()) };
     let (state, message) = match &run.state {
-        RunState::Running => (Progress::Running, run.log.last().cloned().unwrap_or_default()),
+        RunState::Running => (Progress::Running, run.log.last().unwrap_or(&known.message).clone()),
         RunState::Succeeded { links } => {
             let links: Vec<String> = links.iter().map(|link| format!("{}: {}", link.title, link.url)).collect();
             (Progress::Succeeded, links.join("\n"))
@@ -263,6 +282,7 @@ async fn take(
     };
     let url = run.url.as_ref().map(ToString::to_string);
     let began = known.state == Progress::Starting;
+    let news = began || message != known.message;
     let after = services::Fulfilment {
         state,
         reference: reference.or(known.reference),
@@ -279,6 +299,9 @@ async fn take(
                 let words = format!("it is being done{}", at(url.as_deref()));
                 note(core, &mut tx, id, None, &Entry::of("started").detail(json!({ "url": url }))).await?;
                 tell(core, &mut tx, id, ThreadRole::Requester, &show::told(&request, &words)).await?;
+            }
+            if news {
+                super::redraw(core, &mut tx, &request).await?;
             }
             let payload = work::Watch { request: id, seen };
             work::enqueue_at(&mut tx, core, work::WATCH, &payload, now.plus(LOOK_AGAIN)).await?;
@@ -312,7 +335,7 @@ async fn succeeded(core: &Core, tx: &mut Tx, request: Request, links: &str, url:
         ..request
     };
     let after = keep(core, tx, after, None, Entry::of("resolved").text(words.as_str())).await?;
-    super::moves::ask_whether_solved(core, tx, &after, "Stationmaster", &words).await?;
+    super::question::ask(core, tx, &after, "Stationmaster", &words).await?;
     Ok(())
 }
 

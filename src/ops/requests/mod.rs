@@ -7,11 +7,13 @@ pub mod files;
 pub mod fulfil;
 pub(super) mod incidents;
 pub(super) mod list;
+mod meant;
 pub mod moves;
 pub mod open;
 pub(super) mod order;
+mod question;
 mod show;
-mod similar;
+pub(super) mod similar;
 pub mod sync;
 pub mod tracker;
 
@@ -168,7 +170,7 @@ async fn keep(
 ) -> Result<Request, Failure> {
     request.changed_at = core.clock.now();
     note(core, tx, request.id, by, &entry).await?;
-    request.next_check_at = clock::upcoming(core, tx, &request).await?;
+    request = clock::looked_ahead(core, tx, request).await?;
     if !store::requests::update(tx, &request).await? {
         return Err(
             UserError::new("Somebody changed this request at the same moment.", "Look at it and try again.").into()

@@ -1,20 +1,24 @@
 //! What people do to a request: each move is checked now, guarded, written down, and told to those it concerns.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::{
-    Core, Entry, Failure, Response, UserError, approvals, desk, held, incidents, keep, name_of, note, redraw, root,
-    show, tell, tell_followers,
+    Core, Entry, Failure, Response, UserError, approvals, desk, held, incidents, keep, name_of, note,
+    question::{self, Settled},
+    redraw, root, show, tell, tell_followers,
 };
 use crate::{
     chat::Press,
     config::Platform,
     domain::{
         ids::RequestId,
+        instrument,
         people::Person,
         request::{IllegalMove, Move, Outcome, Priority, RootCause, RoutedBy, State, next},
     },
-    ops::{compose::escape, deliver},
+    ops::{FormErrors, compose::escape, instruments},
     store::{
         self, Tx,
         actions::Action,
@@ -102,7 +106,7 @@ impl Desk<'_> {
         if words.is_empty() {
             return Err(UserError::new("There is no text in that.", "Write a sentence.").into());
         }
-        Ok(crate::domain::redact::redact(&words).text)
+        Ok(self.core.clean(&words).text)
     }
 
     /// Nothing was sent in yet: the button itself was pressed.
@@ -283,9 +287,10 @@ impl Desk<'_> {
             return Err(UserError::new("A root cause is needed.", "Choose one from the list.").into());
         };
         let words = self.words("text")?;
+        let minutes = minutes_of(self.press.value("minutes"))?.or(request.minutes);
         let assignee = request.assignee.clone().or_else(|| Some(self.person.id.clone()));
         let end = End { cause, words, by: Some(self.person), solver: &self.person.name, detail: json!({}) };
-        resolved(self.core, tx, Request { assignee, ..request }, end).await?;
+        resolved(self.core, tx, Request { assignee, minutes, ..request }, end).await?;
         Ok(Response::notice("Resolved; the requester is asked whether it is solved."))
     }
 
@@ -388,10 +393,14 @@ impl Desk<'_> {
 
     async fn solved(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
         self.must_be_requester(&request)?;
+        if let Some(late) = question::too_late(&request, true) {
+            return Err(late.into());
+        }
         let state = moved(&request, Move::Close)?;
         let after =
             Request { state, outcome: Some(Outcome::Solved), closed_at: Some(self.core.clock.now()), ..request };
         let after = keep(self.core, tx, after, Some(self.person), Entry::of("solved")).await?;
+        question::put_away(self.core, tx, &after, Settled::Solved).await?;
         let said = format!("**{}** says it is solved.", escape(&self.person.name));
         if !one_thread(tx, after.id).await? {
             tell(self.core, tx, after.id, ThreadRole::Triage, &show::told(&after, &said)).await?;
@@ -400,6 +409,8 @@ impl Desk<'_> {
         for score in 1..=7 {
             scores.push(show::action(self.core, tx, &after, "effort", Some(&score.to_string())).await?);
         }
+        instruments::counted(self.core, tx, self.person, &after.platform, after.team.as_deref(), after.id.uuid())
+            .await?;
         let card = show::effort(self.platform, &scores);
         tell(self.core, tx, after.id, ThreadRole::Requester, &card).await?;
         Ok(Response::notice("Good to hear."))
@@ -407,6 +418,9 @@ impl Desk<'_> {
 
     async fn unsolved(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
         self.must_be_requester(&request)?;
+        if let Some(late) = question::too_late(&request, false) {
+            return Err(late.into());
+        }
         moved(&request, Move::Reopen)?;
         if self.is_bare() {
             let form = show::words_form(self.action.id, "Not solved", "What is still wrong?", "Reopen");
@@ -429,9 +443,9 @@ impl Desk<'_> {
     async fn effort(&self, tx: &mut Tx, request: Request) -> Result<Response, Failure> {
         self.must_be_requester(&request)?;
         let score: i64 = self.action.argument.as_deref().and_then(|score| score.parse().ok()).unwrap_or(0);
-        let response = store::feedback::Response {
-            instrument: "effort",
-            wording: show::EFFORT_WORDING,
+        let response = store::instruments::Response {
+            instrument: instrument::EFFORT,
+            wording: instrument::EFFORT_WORDING,
             platform: &request.platform,
             person: &self.person.id,
             subject: request.id.uuid(),
@@ -439,10 +453,29 @@ impl Desk<'_> {
             team: request.team.as_deref(),
             capability: request.capability.as_deref(),
         };
-        store::feedback::answer_instrument(tx, &*self.core.clock, &response).await?;
+        store::instruments::respond(tx, &*self.core.clock, &response).await?;
         let entry = Entry::of("effort").detail(json!({ "score": score }));
         note(self.core, tx, request.id, Some(self.person), &entry).await?;
         Ok(Response::notice("Thank you."))
+    }
+}
+
+/// The most minutes that one request can have cost: a month of working days.
+const MOST_MINUTES: i64 = 10_000;
+
+/// Minutes that somebody typed; nothing where there is nothing. Those of a request that came back are the sum that whoever
+/// resolves it tells.
+fn minutes_of(typed: &str) -> Result<Option<i64>, Failure> {
+    match typed.trim() {
+        "" => Ok(None),
+        text => match text.parse() {
+            Ok(minutes) if (0..=MOST_MINUTES).contains(&minutes) => Ok(Some(minutes)),
+            _ => Err(FormErrors(BTreeMap::from([(
+                "minutes".to_owned(),
+                format!("Type a whole number of minutes up to {MOST_MINUTES}, or nothing."),
+            )]))
+            .into()),
+        },
     }
 }
 
@@ -494,7 +527,7 @@ pub(super) async fn resolved(core: &Core, tx: &mut Tx, request: Request, end: En
     store::requests::teach(tx, &after, now).await?;
     detail["cause"] = json!(cause.id());
     let after = keep(core, tx, after, by, Entry::of("resolved").text(words.as_str()).detail(detail)).await?;
-    ask_whether_solved(core, tx, &after, solver, &words).await?;
+    question::ask(core, tx, &after, solver, &words).await?;
     let said = format!("**{}** resolved this ({}).", escape(solver), cause.label().to_lowercase());
     if !one_thread(tx, after.id).await? {
         tell(core, tx, after.id, ThreadRole::Triage, &show::told(&after, &said)).await?;
@@ -524,6 +557,10 @@ pub(super) async fn reopened_with(
     entry: Entry,
 ) -> Result<Request, Failure> {
     let state = moved(&request, Move::Reopen)?;
+    let settled = match by {
+        Some(person) if person.id == request.requester => Settled::NotSolved,
+        _ => Settled::Reopened,
+    };
     let after = Request {
         state,
         reopened: request.reopened + 1,
@@ -532,21 +569,7 @@ pub(super) async fn reopened_with(
         closed_at: None,
         ..request
     };
-    keep(core, tx, after, by, entry).await
-}
-
-/// Asks the requester whether the resolution helped.
-pub(super) async fn ask_whether_solved(
-    core: &Core,
-    tx: &mut Tx,
-    request: &Request,
-    solver: &str,
-    words: &str,
-) -> Result<(), Failure> {
-    let solved = show::action(core, tx, request, "solved", None).await?;
-    let unsolved = show::action(core, tx, request, "unsolved", None).await?;
-    let Some((_, root)) = root(tx, request.id, ThreadRole::Requester).await? else { return Ok(()) };
-    let card = show::resolved(request, solver, words, solved, unsolved);
-    deliver::say(core, tx, &root, None, None, &card).await?;
-    Ok(())
+    let after = keep(core, tx, after, by, entry).await?;
+    question::put_away(core, tx, &after, settled).await?;
+    Ok(after)
 }

@@ -9,9 +9,11 @@ use crate::{
     config::Platform,
     domain::{
         ids::{DraftId, MessageId, QuestionId, RequestId},
+        measures::Measures,
+        message::MessageKind,
         people::Person,
         request::{Approval, Priority, RequestKind, RoutedBy, State},
-        service::{Fulfilment, Service},
+        service::{Fulfilment, Service, WorkKind},
     },
     ops::{
         deliver, people,
@@ -39,6 +41,7 @@ pub(in crate::ops) struct Beginning<'a> {
     pub(in crate::ops) capability: Option<String>,
     /// What the form says to begin with.
     pub(in crate::ops) words: &'a str,
+    /// What the form says at least: a message about an incident is more urgent.
     pub(in crate::ops) priority: Priority,
     /// The name of the route it will likely take.
     pub(in crate::ops) likely_route: Option<String>,
@@ -59,6 +62,7 @@ pub(in crate::ops) async fn begin(
     if let Some(known) = known.iter().find(|known| known.requester == person.id) {
         return Ok(Response::notice(format!("You have asked the team already: #{}.", known.number)));
     }
+    let priority = beginning.priority.max(likely_priority(tx, beginning.message).await?);
     let teams: Vec<String> = person.teams.iter().cloned().collect();
     let words: String = beginning.words.chars().take(PREFILLED).collect();
     let prefill = Prefill {
@@ -66,7 +70,7 @@ pub(in crate::ops) async fn begin(
         capability: beginning
             .capability
             .or_else(|| platform.capability_for(&words).map(|capability| capability.id.clone())),
-        priority: Some(beginning.priority),
+        priority: Some(priority),
         team: teams.first().cloned(),
         likely_route: beginning.likely_route,
         text: words,
@@ -86,6 +90,15 @@ pub(in crate::ops) async fn begin(
     store::drafts::insert(tx, &draft).await?;
     let action = store::actions::of_subject(tx, &*core.clock, "request.send", draft.id.uuid(), None).await?;
     Ok(Response::form(show::request_form(action, platform, &teams, &prefill)))
+}
+
+/// How urgent a message probably is; whoever sends the form in knows better.
+async fn likely_priority(tx: &mut Tx, message: &Message) -> Result<Priority, store::Error> {
+    let decision = store::inbox::decision(tx, message.id).await?;
+    Ok(match decision.and_then(|decision| decision.kind) {
+        Some(MessageKind::Incident) => Priority::High,
+        _ => Priority::Normal,
+    })
 }
 
 /// Offers to open a request from a message: to one identity alone, or in its thread.
@@ -241,7 +254,7 @@ pub(super) async fn send(
         "" => draft.fields["team"].as_str().map(str::to_owned),
         team => Some(team.to_owned()).filter(|team| person.teams.contains(team)),
     };
-    let clean = |words: &str| crate::domain::redact::redact(words).text;
+    let clean = |words: &str| core.clean(words).text;
     draft.fields = json!({
         "title": clean(title),
         "text": clean(words),
@@ -335,7 +348,7 @@ pub(super) async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failur
     let (title, words) = match &order {
         Some(service) => {
             let values = draft.fields["values"].as_object().cloned().unwrap_or_default();
-            (service.name.clone(), super::order::words(&service.form, &values))
+            (super::order::title(service, &person, &values), super::order::words(&service.form, &values))
         }
         None => show::fields(&draft),
     };
@@ -446,6 +459,7 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
         team: team.or_else(|| person.teams.iter().next().cloned()),
         kind: if order.is_some() { RequestKind::Service } else { RequestKind::Support },
         service: order.map(|service| service.id.clone()),
+        work: order.map_or(WorkKind::Operational, |service| service.work),
         form: order.map(|_| draft.fields["values"].clone()),
         priority: Priority::from_id(draft.field("priority")).unwrap_or(Priority::Normal),
         private,
@@ -486,8 +500,7 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
 
 /// Keeps when the clock has to look at a new request.
 async fn wait(core: &Core, tx: &mut Tx, request: Request) -> Result<(), Failure> {
-    let next_check_at = super::clock::upcoming(core, tx, &request).await?;
-    let after = Request { next_check_at, ..request };
+    let after = super::clock::looked_ahead(core, tx, request).await?;
     store::requests::update(tx, &after).await?;
     super::redraw(core, tx, &Request { version: after.version + 1, ..after }).await
 }
@@ -541,6 +554,9 @@ async fn blank(
         version: 1,
         next_check_at: None,
         tracker: None,
+        work: WorkKind::Operational,
+        minutes: None,
+        measures: Measures::default(),
     })
 }
 
@@ -645,6 +661,7 @@ pub(super) async fn split_off(
         priority: from.priority,
         private: from.private,
         split_from: Some(from.id),
+        work: from.work,
         ..blank(core, tx, platform, began.id, &from.requester, (title, words), routing).await?
     };
     store::requests::insert(tx, &request).await?;

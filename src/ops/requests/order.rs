@@ -11,7 +11,7 @@ use crate::{
         ids::{DraftId, MessageId},
         people::Person,
         request::RequestKind,
-        service::{FieldError, FormSchema, Service, form::Typed},
+        service::{FieldError, FormSchema, Service, form::Typed, fulfilment::Facts},
     },
     ops::{
         FormErrors,
@@ -187,7 +187,7 @@ async fn page(core: &Core, tx: &mut Tx, press: &Press, person: &Person, action: 
     }
     typed = forms::with_people(&core.config, &press.chat, shown, &service.form, &typed);
     for value in typed.values_mut() {
-        *value = crate::domain::redact::redact(value).text;
+        *value = core.clean(value).text;
     }
     let errors = forms::page_errors(&service.form, &typed, &fields);
     if !errors.is_empty() {
@@ -220,6 +220,12 @@ async fn send(
 fn said_plainly(errors: Vec<FieldError>) -> Failure {
     let lines: Vec<String> = errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
     UserError::new(format!("The form does not fit together: {}.", lines.join("; ")), "Begin again.").into()
+}
+
+/// What an order of the service is called.
+pub(super) fn title(service: &Service, person: &Person, values: &Map<String, Json>) -> String {
+    let team = person.teams.first().map(String::as_str).unwrap_or_default();
+    service.title_of(Facts { parameters: values, user: &person.name, team })
 }
 
 /// What was filled in, as people read it: a line for each field.

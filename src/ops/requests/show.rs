@@ -17,6 +17,7 @@ use crate::{
         drafts::Draft,
         incidents::Incident,
         requests::{Request, ThreadRole},
+        services::Progress,
     },
 };
 
@@ -24,8 +25,6 @@ use crate::{
 const SHOWN_LINES: usize = 12;
 const MOST_TITLE: usize = 120;
 const MOST_TEXT: usize = 3000;
-/// The statement of the Customer Effort Score 2.0, and its version: a changed wording begins a new series.
-pub(super) const EFFORT_WORDING: &str = "ces-2.0/1";
 
 fn text(markdown: impl Into<String>) -> Block {
     Block::Text { markdown: markdown.into() }
@@ -247,6 +246,9 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
     {
         blocks.push(note(promise));
     }
+    if let Some(run) = run_words(tx, request).await? {
+        blocks.push(note(run));
+    }
     if let Some(resolution) = request.resolution.as_deref().filter(|text| !text.is_empty()) {
         blocks.push(text(quoted(resolution)));
     }
@@ -269,6 +271,19 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
         ));
     }
     Ok(Card { blocks })
+}
+
+/// How far the system has come that does what was ordered: where to watch it, and what its log says last.
+async fn run_words(tx: &mut Tx, request: &Request) -> Result<Option<String>, store::Error> {
+    if request.service.is_none() || !request.state.is_active() {
+        return Ok(None);
+    }
+    let run = store::services::fulfilment(tx, request.id).await?.filter(|run| run.state == Progress::Running);
+    Ok(run.map(|run| {
+        let place = run.url.map(|url| format!(": {url}")).unwrap_or_default();
+        let line = run.message.lines().last().map(|line| format!("\n`{}`", line.replace('`', "'"))).unwrap_or_default();
+        format!("It is being done{place}{line}")
+    }))
 }
 
 /// The route that the classifier would have chosen next, while the request is where it was first sent.
@@ -429,6 +444,7 @@ pub(super) fn resolve_form(action: ActionId) -> Form {
     let fields = vec![
         field("cause", "What was the root cause?", FormFieldKind::Choice { options }, true, 40),
         field("text", "What does the requester need to know?", FormFieldKind::Paragraph, true, MOST_TEXT),
+        field("minutes", "Minutes of work (leave it empty if you do not know)", FormFieldKind::Line, false, 5),
     ];
     Form { action, title: "Resolve".to_owned(), fields, submit: "Resolve".to_owned() }
 }
@@ -456,21 +472,32 @@ pub(super) fn question_back(request: &Request, asker: &str, words: &str) -> Card
     ))
 }
 
+/// What a requester is asked once a request is resolved.
+pub(super) const IS_IT_SOLVED: &str = "Is it solved?";
+
 /// What became of the request, and the question whether it helped.
 pub(super) fn resolved(request: &Request, solver: &str, words: &str, solved: ActionId, unsolved: ActionId) -> Card {
     Card::text(headline(request))
         .with(text(format!("Resolved by **{}**:\n\n{}", escape(solver), quoted(words))))
-        .with(text("Is it solved?"))
+        .with(text(IS_IT_SOLVED))
         .with(Block::Buttons { items: vec![primary(solved, "Solved"), button(unsolved, "Not solved")] })
+}
+
+/// What is left of a card that asked: what became of the question, and the way back where there is one.
+pub(super) fn answered(card: Card, words: &str, unsolved: Option<ActionId>) -> Card {
+    let card = card.with(note(words));
+    match unsolved {
+        Some(unsolved) => card.with(Block::Buttons { items: vec![button(unsolved, "Not solved")] }),
+        None => card,
+    }
 }
 
 /// The one effort question, with the wording of its instrument.
 pub(super) fn effort(platform: &Platform, scores: &[ActionId]) -> Card {
     let items = (1..).zip(scores).map(|(score, action)| button(*action, &score.to_string())).collect();
     Card::text(format!(
-        "Thank you. One question, from 1 (strongly disagree) to 7 (strongly agree): *{} made it easy for me to handle \
-         my issue.*",
-        escape(&platform.name)
+        "Thank you. One question, from 1 (strongly disagree) to 7 (strongly agree): *{}*",
+        escape(&crate::domain::instrument::effort_statement(&platform.name))
     ))
     .with(Block::Buttons { items })
 }

@@ -8,6 +8,7 @@ use super::{Core, Failure, desk};
 use crate::{
     config::Platform,
     domain::{embedding::cosine, people::Person},
+    ops::knowledge_base::KnowledgeBase,
     store::{self, requests::Request},
 };
 
@@ -18,8 +19,9 @@ const COMPARED: i64 = 400;
 /// Most that are shown.
 const SHOWN: usize = 3;
 /// Two texts are about the same thing from this likeness on: the mean of the cosine of their vectors and of the share of
-/// rarer words they have in common. Without vectors the words decide alone.
-const ALIKE: f32 = 0.52;
+/// rarer words they have in common. Without vectors the words decide alone. The cut is the median of those that
+/// cross-validation chose on `tests/fixtures/similar.jsonl` (`eval similar`; figures in the README).
+pub(in crate::ops) const ALIKE: f32 = 0.40;
 
 /// Requests like this one that the person may know of, the most alike first.
 pub(super) async fn find(
@@ -49,7 +51,7 @@ pub(super) async fn find(
         return Ok(Vec::new());
     }
     let texts: Vec<String> = known.iter().map(|request| text_of(&request.title, &request.text)).collect();
-    let likeness = likeness(core, &text_of(title, words), &texts).await?;
+    let likeness = likeness(&core.knowledge, &text_of(title, words), &texts).await?;
     let mut scored: Vec<(f32, Request)> =
         likeness.into_iter().zip(known).filter(|(likeness, _)| *likeness >= ALIKE).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.number.cmp(&a.1.number)));
@@ -61,9 +63,13 @@ pub(super) async fn find(
 ///
 /// # Errors
 /// When the model or the store fails.
-pub(super) async fn likeness(core: &Core, text: &str, others: &[String]) -> anyhow::Result<Vec<f32>> {
+pub(in crate::ops) async fn likeness(
+    knowledge: &KnowledgeBase,
+    text: &str,
+    others: &[String],
+) -> anyhow::Result<Vec<f32>> {
     let all: Vec<&str> = std::iter::once(text).chain(others.iter().map(String::as_str)).collect();
-    let vectors = core.knowledge.embed_short(&all).await.context("embed texts to compare")?;
+    let vectors = knowledge.embed_short(&all).await.context("embed texts to compare")?;
     Ok(others
         .iter()
         .zip(&vectors[1..])

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Core, Entry, Failure, desk, files, keep, moves, note, root, show, tell};
+use super::{Core, Entry, Failure, desk, files, keep, meant, moves, note, question, root, show, tell};
 use crate::{
     chat::Card,
     domain::{
@@ -36,12 +36,26 @@ impl Side {
     }
 }
 
-/// The requests whose conversation a message belongs to. Empty for a message that is not in such a thread, for one that
-/// speaks to the bot there, and for threads of requests that are closed.
+/// The requests that a message in their conversation is meant for. Empty for a message that is not in such a thread, for one
+/// that speaks to the bot there, and for threads of requests that are closed.
 ///
 /// # Errors
 /// When the store refuses.
 pub(in crate::ops) async fn threads_of(
+    tx: &mut Tx,
+    message: &Message,
+    person: &Person,
+) -> Result<Vec<(Thread, Request)>, store::Error> {
+    let mut found = threads_around(tx, message, person).await?;
+    // One of several that wait cannot be told from the others: the person has to name it, or reply to the question.
+    if message.place.thread.is_none() && found.len() > 1 {
+        meant::named_in(&message.text, &mut found);
+    }
+    meant::narrow(tx, found, message, person).await
+}
+
+/// Every request whose conversation a message stands in, the newest open one first.
+async fn threads_around(
     tx: &mut Tx,
     message: &Message,
     person: &Person,
@@ -63,10 +77,6 @@ pub(in crate::ops) async fn threads_of(
         {
             found.push((thread, request));
         }
-    }
-    // One of several that wait cannot be told from the others: the person has to reply to the question.
-    if place.thread.is_none() && found.len() > 1 {
-        found.clear();
     }
     Ok(found)
 }
@@ -116,6 +126,13 @@ pub(in crate::ops) async fn hear(
             carry(core, tx, &request, thread.role, message, internal).await?;
         }
     }
+    if message.revision == 1
+        && let [number] = numbers[..]
+        && let Some((_, chosen)) = threads.iter().find(|(_, request)| request.number == number)
+    {
+        let all = threads_around(tx, message, person).await?;
+        meant::tell_which(core, tx, (message, person), &all, chosen).await?;
+    }
     Ok(numbers)
 }
 
@@ -148,7 +165,7 @@ async fn write_down(
             None => "the team".to_owned(),
         };
         let words = after.resolution.clone().unwrap_or_default();
-        moves::ask_whether_solved(core, tx, &after, &solver, &words).await?;
+        question::ask(core, tx, &after, &solver, &words).await?;
     }
     Ok(())
 }

@@ -46,9 +46,22 @@ const SECOND_ATTEMPT: Duration = Duration::from_secs(20);
 /// The entry that says that the tracker refused the request.
 const UNTRACKED: &str = "untracked";
 /// Entries of the timeline that leave open whether there is work to do.
-const LEAVES_STATE: [&str; 14] = [
-    "absorbed", "asked", "assigned", "claimed", "effort", "followed", "note", "opened", "priority", "promise",
-    "reminded", "rerouted", "said", "tracked",
+const LEAVES_STATE: [&str; 15] = [
+    "absorbed",
+    "asked",
+    "assigned",
+    "claimed",
+    "effort",
+    "followed",
+    "note",
+    "opened",
+    "priority",
+    "promise",
+    "reminded",
+    "rerouted",
+    "said",
+    "told_apart",
+    "tracked",
 ];
 /// Entries that say whether there is work to do.
 const DECIDES_STATE: [&str; 6] = ["closed", "merged", "reopened", "resolved", "solved", "withdrawn"];

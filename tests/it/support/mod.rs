@@ -168,9 +168,11 @@ impl Files {
 
     pub fn config(&self, store_url: &str) -> Result<Config, Diagnostics> {
         let file = self.path("server.toml");
+        // Chance asks nobody, unless a test wants it to.
+        let rare = if self.more.contains("[instruments]") { "" } else { "[instruments]\neffort_after_answer = 0.0\n" };
         let text = format!(
             "[store]\nurl = {store_url:?}\n[platforms]\nfolder = '{}'\n[knowledge]\ncache_folder = '{}'\nmax_page_bytes = 100000\n\
-             timeout_seconds = 5\n[messages]\nexamples = ['{}']\n{}",
+             timeout_seconds = 5\n[messages]\nexamples = ['{}']\n{rare}{}",
             self.path("platforms").display(),
             self.path("cache").display(),
             root().join("config/messages/examples.jsonl").display(),
@@ -239,6 +241,7 @@ impl World {
     pub async fn pass(&self, time: std::time::Duration) {
         self.clock.advance(time);
         stationmaster::ops::requests::clock::tick(&self.core).await.expect("what is due can be done");
+        stationmaster::ops::surveys::tick(&self.core).await.expect("surveys can be looked at");
         self.drain().await;
     }
 

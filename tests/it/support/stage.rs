@@ -1,6 +1,7 @@
 //! One stage for every chat system: the same people say the same things, and the same rows must come of it.
 
 mod hands;
+mod orders;
 mod rows;
 
 use std::{

@@ -287,7 +287,7 @@ fn shown_at_discord(used: Interaction) -> Shown {
 }
 
 /// The parts of a message's or a modal's rows.
-fn components(data: &Value) -> Vec<&Value> {
+pub(super) fn components(data: &Value) -> Vec<&Value> {
     let rows = data["components"].as_array().into_iter().flatten();
     rows.flat_map(|row| row["components"].as_array().into_iter().flatten()).collect()
 }
@@ -300,45 +300,61 @@ fn words_of_id(part: &Value) -> Vec<&str> {
 async fn fill_in(discord: &FakeDiscord, user: u64, opened: Interaction, values: &[(&str, &str)]) -> String {
     let mut left: BTreeMap<&str, &str> = values.iter().copied().collect();
     let mut last = opened;
-    loop {
-        let response = last.response.clone().unwrap_or_else(|| panic!("Discord was not answered: {last:?}"));
-        let parts: Vec<Value> = components(&response["data"]).into_iter().cloned().collect();
-        if response["type"] == MODAL {
-            let asked = |id: &str| parts.iter().any(|part| part["custom_id"] == id);
-            let typed: Vec<(&str, &str)> =
-                left.iter().filter(|(id, _)| asked(id)).map(|(id, value)| (*id, *value)).collect();
-            left.retain(|id, _| !asked(id));
-            last = discord.submit(&last, &typed).await;
+    while let Some(next) = advance(discord, user, &last, &mut left).await {
+        last = next;
+    }
+    let response = last.response.expect("Discord was answered");
+    assert!(left.is_empty(), "the form does not ask for {left:?}: {response}");
+    words_in(&response)
+}
+
+pub(super) fn is_modal(response: &Value) -> bool {
+    response["type"] == MODAL
+}
+
+/// One step further in a form at Discord: a modal is sent in, or what a message asks for is chosen and the next modal opened.
+/// What was used is taken out of `left`. `None` when nothing leads on.
+pub(super) async fn advance(
+    discord: &FakeDiscord,
+    user: u64,
+    last: &Interaction,
+    left: &mut BTreeMap<&str, &str>,
+) -> Option<Interaction> {
+    let response = last.response.clone().unwrap_or_else(|| panic!("Discord was not answered: {last:?}"));
+    let parts: Vec<Value> = components(&response["data"]).into_iter().cloned().collect();
+    if is_modal(&response) {
+        let asked = |id: &str| parts.iter().any(|part| part["custom_id"] == id);
+        let typed: Vec<(&str, &str)> =
+            left.iter().filter(|(id, _)| asked(id)).map(|(id, value)| (*id, *value)).collect();
+        left.retain(|id, _| !asked(id));
+        return Some(discord.submit(last, &typed).await);
+    }
+    // The message of the form is the newest that they alone see.
+    let message = || number(discord.ephemerals(user).pop().expect("it is shown")["id"].as_str().expect("an id"));
+    let mut chosen_last = None;
+    for select in parts.iter().filter(|part| words_of_id(part)[0] == "choice") {
+        let offers =
+            |value: &str| select["options"].as_array().into_iter().flatten().any(|option| option["value"] == value);
+        let Some((field, value)) = left.iter().find(|(_, value)| offers(value)).map(|(id, value)| (*id, *value)) else {
             continue;
-        }
-        // The message of the form is the newest that they alone see.
-        let message = || number(discord.ephemerals(user).pop().expect("it is shown")["id"].as_str().expect("an id"));
-        let mut chosen_last = None;
-        for select in parts.iter().filter(|part| words_of_id(part)[0] == "choice") {
-            let offers =
-                |value: &str| select["options"].as_array().into_iter().flatten().any(|option| option["value"] == value);
-            let Some((field, value)) = left.iter().find(|(_, value)| offers(value)).map(|(id, value)| (*id, *value))
-            else {
-                continue;
-            };
-            left.remove(field);
-            let id = select["custom_id"].as_str().expect("an id");
-            chosen_last = Some(discord.select(user, message(), id, &[value]).await);
-        }
-        let onward = parts.iter().find(|part| words_of_id(part)[0] == "page");
-        last = match (onward, chosen_last) {
-            (Some(onward), _) => discord.click(user, message(), onward["custom_id"].as_str().expect("an id")).await,
-            (None, Some(chosen)) => chosen,
-            (None, None) => {
-                assert!(left.is_empty(), "the form does not ask for {left:?}: {response}");
-                return words_in(&response);
-            }
         };
+        left.remove(field);
+        let id = select["custom_id"].as_str().expect("an id");
+        chosen_last = Some(discord.select(user, message(), id, &[value]).await);
+    }
+    match parts.iter().find(|part| words_of_id(part)[0] == "page") {
+        Some(onward) => Some(discord.click(user, message(), onward["custom_id"].as_str().expect("an id")).await),
+        None => chosen_last,
     }
 }
 
+/// Waits until a view stands open.
+pub(super) async fn until_view(slack: &FakeSlack) {
+    until(|| !slack.views().is_empty()).await;
+}
+
 /// Everything that a person reads of an answer, errors at fields included.
-fn words_in(answer: &Value) -> String {
+pub(super) fn words_in(answer: &Value) -> String {
     fn gather(value: &Value, into: &mut Vec<String>) {
         match value {
             Value::Array(items) => items.iter().for_each(|item| gather(item, into)),

@@ -91,7 +91,7 @@ impl Stage {
                 }
             }
         }
-        if let Some(feedback) = store::feedback::of_message(&mut tx, message.id).await.expect("rows") {
+        for feedback in store::feedback::of_message(&mut tx, message.id).await.expect("rows") {
             line(
                 out,
                 format_args!(
