@@ -12,6 +12,7 @@ use crate::{
     store::{
         self, Tx,
         sessions::{LoginLink, Session, TokenHash},
+        tokens::Token,
     },
 };
 
@@ -157,6 +158,29 @@ pub async fn leave(core: &Core, token: &str) -> store::Result<()> {
     let mut tx = core.db.write_urgently().await?;
     store::sessions::end(&mut tx, hash_of(token)).await?;
     core.db.commit(tx).await
+}
+
+/// Whom a token of the API stands for, with the roles and teams they have at this moment. `None` when it opens nothing.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn bearer(core: &Core, text: &str) -> store::Result<Option<(Person, Token)>> {
+    let now = core.clock.now();
+    let found = {
+        let mut tx = core.db.read().await?;
+        match store::tokens::by_hash(&mut tx, hash_of(text)).await?.filter(|token| token.is_good(now)) {
+            Some(token) => Some((people::by_id(core, &mut tx, &token.person).await?, token)),
+            None => None,
+        }
+    };
+    if let Some((_, token)) = &found
+        && token.used_at.is_none_or(|at| now.since(at) >= SEEN_EVERY)
+    {
+        let mut tx = core.db.write().await?;
+        store::tokens::used(&mut tx, token.id, now).await?;
+        core.db.commit(tx).await?;
+    }
+    Ok(found)
 }
 
 /// Forgets links, sessions and calls of the API that are long over.

@@ -1,5 +1,6 @@
 //! The web server: the console, the pages it cites, and how the program is.
 
+pub mod api;
 mod console;
 mod hooks;
 mod pages;
@@ -38,7 +39,7 @@ pub fn router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
             .merge(pages::routes())
             .layer(middleware::from_fn_with_state(Arc::clone(&core), only_from_here));
     }
-    router = router.merge(hooks::routes()).merge(review::routes(&core));
+    router = router.merge(hooks::routes()).merge(review::routes(&core)).merge(api::routes(&core));
     for webhook in webhooks {
         router = router.merge(webhook_route(webhook));
     }

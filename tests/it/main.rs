@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod answers;
+mod api;
 mod browser;
 mod commands;
 mod configuration;
@@ -23,6 +24,7 @@ mod outside;
 mod people;
 mod requests;
 mod review;
+mod review_browser;
 mod safety;
 mod services;
 mod slack;
