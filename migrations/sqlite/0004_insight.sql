@@ -45,12 +45,12 @@ UPDATE questions SET
     gap_due_at = asked_at;
 
 CREATE INDEX questions_by_platform ON questions (platform, asked_at, id);
-CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at);
-CREATE INDEX questions_by_outcome ON questions (platform, outcome, asked_at);
-CREATE INDEX questions_by_capability ON questions (platform, capability, asked_at);
-CREATE INDEX questions_by_team ON questions (platform, team, asked_at);
-CREATE INDEX questions_by_channel ON questions (platform, channel, asked_at);
-CREATE INDEX questions_by_person ON questions (person, asked_at);
+CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at, id);
+CREATE INDEX questions_by_outcome ON questions (platform, outcome, asked_at, id);
+CREATE INDEX questions_by_capability ON questions (platform, capability, asked_at, id);
+CREATE INDEX questions_by_team ON questions (platform, team, asked_at, id);
+CREATE INDEX questions_by_channel ON questions (platform, channel, asked_at, id);
+CREATE INDEX questions_by_person ON questions (person, asked_at, id);
 CREATE INDEX questions_by_settling ON questions (settle_at);
 CREATE INDEX questions_by_gap ON questions (gap_id, asked_at);
 CREATE INDEX questions_by_request ON questions (request_id);
@@ -74,10 +74,12 @@ ALTER TABLE requests ADD COLUMN place_at INTEGER;
 UPDATE requests SET place_at = opened_at;
 CREATE INDEX requests_by_placing ON requests (platform, place_at, id);
 CREATE INDEX requests_by_platform ON requests (platform, opened_at, id);
-CREATE INDEX requests_by_route ON requests (platform, route, opened_at);
-CREATE INDEX requests_by_team ON requests (platform, team, opened_at);
-CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at);
-CREATE INDEX requests_by_service ON requests (platform, service, opened_at);
+DROP INDEX requests_by_state;
+CREATE INDEX requests_by_state ON requests (platform, state, opened_at, id);
+CREATE INDEX requests_by_route ON requests (platform, route, opened_at, id);
+CREATE INDEX requests_by_team ON requests (platform, team, opened_at, id);
+CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at, id);
+CREATE INDEX requests_by_service ON requests (platform, service, opened_at, id);
 CREATE INDEX requests_by_resolution ON requests (platform, resolved_at);
 CREATE INDEX requests_by_first_promise ON requests (platform, first_promise_at, first_promise);
 CREATE INDEX requests_by_resolution_promise ON requests (platform, resolution_promise_at, resolution_promise);
@@ -124,7 +126,8 @@ DROP TABLE feedback_before;
 INSERT INTO counters (name, next) SELECT 'feedback', COUNT(*) + 1 FROM feedback;
 CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id, person);
 CREATE UNIQUE INDEX feedback_by_number ON feedback (number);
-CREATE INDEX feedback_by_status ON feedback (platform, status, said_at);
+CREATE INDEX feedback_by_status ON feedback (platform, status, said_at, id);
+CREATE INDEX feedback_by_team ON feedback (platform, team, said_at);
 CREATE INDEX feedback_by_time ON feedback (platform, said_at, id);
 CREATE INDEX feedback_by_theme ON feedback (theme_id);
 CREATE INDEX feedback_by_placing ON feedback (platform, place_at, id);
@@ -346,7 +349,8 @@ CREATE TABLE disputes (
 CREATE INDEX disputes_by_team ON disputes (platform, team, month);
 
 CREATE INDEX audit_by_entry ON audit (platform, at, id);
-CREATE INDEX audit_by_subject ON audit (subject, at);
+CREATE INDEX audit_by_subject ON audit (subject, at, id);
+CREATE INDEX ratings_by_time ON ratings (rated_at);
 CREATE INDEX citations_by_page ON citations (source, path);
 
 -- Where and when a page was cited, so that pages nobody needs are found without a look at every answer.

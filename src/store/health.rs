@@ -247,8 +247,9 @@ pub async fn rated_pages(tx: &mut Tx, platform: &str, from: Timestamp, limit: u3
              SUM(CASE WHEN ratings.helpful THEN 1 ELSE 0 END) AS helpful,
              SUM(CASE WHEN ratings.helpful THEN 0 ELSE 1 END) AS not_helpful,
              SUM(CASE WHEN ratings.reason IN ('wrong', 'out_of_date') THEN 1 ELSE 0 END) AS wrong
-         FROM ratings JOIN citations ON citations.answer_id = ratings.answer_id AND citations.position = 1
-         WHERE ratings.rated_at >= $2 AND citations.platform = $1
+         FROM ratings CROSS JOIN citations
+         WHERE ratings.rated_at >= $2 AND citations.answer_id = ratings.answer_id AND citations.position = 1
+             AND citations.platform = $1
          GROUP BY citations.source, citations.path
          HAVING SUM(CASE WHEN ratings.helpful THEN 0 ELSE 1 END) > 0
          ORDER BY wrong DESC, not_helpful DESC, citations.source, citations.path LIMIT $3"

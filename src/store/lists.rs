@@ -266,11 +266,12 @@ pub async fn requests(
 ) -> Result<Vec<Request>> {
     let active = filter.state.as_deref() == Some("active");
     let led_by = if active {
+        // What is not over is little: it is found by state and then put in order. `+` keeps the order out of the search.
         sql!(
             "SELECT * FROM requests
-             WHERE platform = $1 AND state IN ('open', 'assigned', 'waiting') AND opened_at >= $2
-                 AND (opened_at, id) < ($3, $4) {request_filters}
-             ORDER BY opened_at DESC, id DESC LIMIT $5"
+             WHERE platform = $1 AND state IN ('open', 'assigned', 'waiting') AND +opened_at >= $2
+                 AND (+opened_at, id) < ($3, $4) {request_filters}
+             ORDER BY +opened_at DESC, id DESC LIMIT $5"
         )
     } else if filter.team.is_some() {
         sql!(

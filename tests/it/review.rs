@@ -95,7 +95,8 @@ async fn log_in(served: &Served, person: &str) -> Browser {
 /// Questions, a request, and feedback.
 pub async fn seed(world: &World) {
     world.say("dev", "ask-harbor", "how long are production database backups kept?").await;
-    let question = world.say("dot", "ask-harbor", "how do I bake a sourdough bread with rye?").await;
+    let words = "@stationmaster our nightly sourdough export dies with signal 9 on the loading dock, what now?";
+    let question = world.say("dot", "everything", words).await;
     let reply = world.reply_to(question).await;
     world.fill("dot", &reply, "Get a person", &[("text", "The oven of the canteen is cold.")]).await.unwrap();
     let dev = console::person(&world.core.config, "dev").unwrap();
@@ -241,7 +242,7 @@ async fn lists_are_narrowed_by_their_address() {
         sees("?verdict=answered&capability=databases", false, true).await;
         sees("?team=cart", true, true).await;
         sees("?team=payments", false, false).await;
-        sees("?channel=console:ask-harbor", true, true).await;
+        sees("?channel=console:ask-harbor", false, true).await;
         sees("?person=dev", false, true).await;
         sees("?outcome=resolved", false, false).await;
         sees("?from=2026-05-12&to=2026-05-12", true, true).await;
@@ -249,8 +250,8 @@ async fn lists_are_narrowed_by_their_address() {
         sees("?to=2026-05-11", false, false).await;
         // Words in any form, and no sign means anything.
         sees("?q=backup", false, true).await;
-        sees("?q=bake+sourdough", true, false).await;
-        sees("?q=bake+backups", false, false).await;
+        sees("?q=exports+sourdough", true, false).await;
+        sees("?q=sourdough+backups", false, false).await;
         sees("?q=%22backup", false, true).await;
         sees("?q=backup&verdict=abstained", false, false).await;
         assert_eq!(olga.status("/review/p/harbor/questions?after=x").await, 422);
