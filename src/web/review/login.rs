@@ -71,10 +71,7 @@ pub async fn look(
     Path(secret): Path<String>,
 ) -> Result<Response, Refusal> {
     let Some(link) = login::look_at_link(&core, &secret).await? else { return Ok(used_up(look)) };
-    let mut response = visit::show(&EnterPage { frame: frame("Log in", look), name: link.name })?;
-    let headers = response.headers_mut();
-    headers.insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
-    Ok(response)
+    visit::show(&EnterPage { frame: frame("Log in", look), name: link.name })
 }
 
 /// The button was pressed: the link is used up, and a session begins.
