@@ -4,7 +4,8 @@
 -- A question's story in its own row, so that lists and numbers need no join. `person`: the asker, by the files' id where
 -- they name one. `verdict`, `mode`, `latency_ms`: of the newest answer. `helpful`: what was said last of it. `outcome`: `open` until
 -- `settle_at`, then `resolved` (somebody said so, and the team did not come back), `returned` (it did: `returned_as`),
--- `unresolved` (somebody said it did not help, or a request followed) or `unknown` (nobody said anything).
+-- `unresolved` (somebody said it did not help, or a request followed) or `unknown` (nobody said anything). `channel`: chat system
+-- and channel, as in `slack:C0123`.
 ALTER TABLE questions ADD COLUMN person TEXT NOT NULL DEFAULT '';
 ALTER TABLE questions ADD COLUMN team TEXT;
 ALTER TABLE questions ADD COLUMN capability TEXT;
@@ -18,11 +19,13 @@ ALTER TABLE questions ADD COLUMN outcome TEXT NOT NULL DEFAULT 'open';
 ALTER TABLE questions ADD COLUMN settle_at INTEGER;
 ALTER TABLE questions ADD COLUMN returned_as BLOB;
 ALTER TABLE questions ADD COLUMN gap_id BLOB;
+ALTER TABLE questions ADD COLUMN channel TEXT;
 -- Set while its place among the gaps is to be looked at.
 ALTER TABLE questions ADD COLUMN gap_due_at INTEGER;
 
 UPDATE questions SET
     person = (SELECT messages.chat || ':' || questions.asker FROM messages WHERE messages.id = questions.message_id),
+    channel = (SELECT messages.chat || ':' || messages.channel FROM messages WHERE messages.id = questions.message_id),
     direct = (SELECT messages.direct FROM messages WHERE messages.id = questions.message_id),
     verdict = (SELECT answers.verdict FROM answers
         WHERE answers.question_id = questions.id AND answers.superseded_at IS NULL ORDER BY answers.answered_at DESC LIMIT 1),
@@ -43,14 +46,15 @@ UPDATE questions SET
 UPDATE questions SET gap_due_at = asked_at WHERE verdict = 'abstained' OR NOT helpful OR request_id IS NOT NULL;
 
 CREATE INDEX questions_by_platform ON questions (platform, asked_at, id);
-CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at);
-CREATE INDEX questions_by_outcome ON questions (platform, outcome, asked_at);
-CREATE INDEX questions_by_capability ON questions (platform, capability, asked_at);
-CREATE INDEX questions_by_team ON questions (platform, team, asked_at);
+CREATE INDEX questions_by_verdict ON questions (platform, verdict, asked_at, id);
+CREATE INDEX questions_by_outcome ON questions (platform, outcome, asked_at, id);
+CREATE INDEX questions_by_capability ON questions (platform, capability, asked_at, id);
+CREATE INDEX questions_by_team ON questions (platform, team, asked_at, id);
+CREATE INDEX questions_by_channel ON questions (platform, channel, asked_at, id);
+CREATE INDEX questions_by_person ON questions (person, asked_at, id);
 -- Counts read only this index.
 CREATE INDEX questions_by_numbers ON questions
     (platform, asked_at, verdict, outcome, helpful, latency_ms, team, capability, request_id, person);
-CREATE INDEX questions_by_person ON questions (person, asked_at);
 CREATE INDEX questions_by_settling ON questions (settle_at);
 CREATE INDEX questions_by_gap ON questions (gap_id, asked_at);
 CREATE INDEX questions_by_request ON questions (request_id);
@@ -74,9 +78,12 @@ ALTER TABLE requests ADD COLUMN place_at INTEGER;
 UPDATE requests SET place_at = opened_at;
 CREATE INDEX requests_by_placing ON requests (platform, place_at, id);
 CREATE INDEX requests_by_platform ON requests (platform, opened_at, id);
-CREATE INDEX requests_by_route ON requests (platform, route, opened_at);
-CREATE INDEX requests_by_team ON requests (platform, team, opened_at);
-CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at);
+DROP INDEX requests_by_state;
+CREATE INDEX requests_by_state ON requests (platform, state, opened_at, id);
+CREATE INDEX requests_by_route ON requests (platform, route, opened_at, id);
+CREATE INDEX requests_by_team ON requests (platform, team, opened_at, id);
+CREATE INDEX requests_by_capability ON requests (platform, capability, opened_at, id);
+CREATE INDEX requests_by_service ON requests (platform, service, opened_at, id);
 CREATE INDEX requests_by_opening ON requests (platform, opened_at, route, service, team, capability, question_id);
 CREATE INDEX requests_by_resolution ON requests
     (platform, resolved_at, route, team, capability, cause, work, minutes, measured_minutes);
@@ -125,7 +132,8 @@ DROP TABLE feedback_before;
 INSERT INTO counters (name, next) SELECT 'feedback', COUNT(*) + 1 FROM feedback;
 CREATE UNIQUE INDEX feedback_by_message ON feedback (message_id, person);
 CREATE UNIQUE INDEX feedback_by_number ON feedback (number);
-CREATE INDEX feedback_by_status ON feedback (platform, status, said_at);
+CREATE INDEX feedback_by_status ON feedback (platform, status, said_at, id);
+CREATE INDEX feedback_by_team ON feedback (platform, team, said_at);
 CREATE INDEX feedback_by_time ON feedback (platform, said_at, id);
 CREATE INDEX feedback_by_numbers ON feedback (platform, said_at, kind, status, replied_at);
 CREATE INDEX feedback_by_theme ON feedback (theme_id);
@@ -309,6 +317,16 @@ CREATE TABLE api_tokens (
     revoked_at INTEGER
 ) STRICT;
 
+-- What a call of the API brought about, so that the same call made again brings about nothing more.
+CREATE TABLE api_calls (
+    token_id BLOB NOT NULL REFERENCES api_tokens (id),
+    key TEXT NOT NULL,
+    body BLOB NOT NULL,
+    subject BLOB NOT NULL,
+    called_at INTEGER NOT NULL,
+    PRIMARY KEY (token_id, key)
+) STRICT;
+
 -- What was sent to owners, week by week. `facts`: the numbers as they were, with their evidence. `late`: after a missed week.
 CREATE TABLE digests (
     id BLOB NOT NULL PRIMARY KEY,
@@ -338,8 +356,19 @@ CREATE TABLE disputes (
 ) STRICT;
 CREATE INDEX disputes_by_team ON disputes (platform, team, month);
 
-CREATE INDEX audit_by_subject ON audit (subject, at);
+CREATE INDEX audit_by_entry ON audit (platform, at, id);
+CREATE INDEX audit_by_subject ON audit (subject, at, id);
+CREATE INDEX ratings_by_time ON ratings (rated_at);
 CREATE INDEX citations_by_page ON citations (source, path);
+
+-- Where and when a page was cited, so that pages nobody needs are found without a look at every answer.
+ALTER TABLE citations ADD COLUMN platform TEXT;
+ALTER TABLE citations ADD COLUMN cited_at INTEGER;
+UPDATE citations SET
+    platform = (SELECT questions.platform FROM questions JOIN answers ON answers.question_id = questions.id
+        WHERE answers.id = citations.answer_id),
+    cited_at = (SELECT answers.answered_at FROM answers WHERE answers.id = citations.answer_id);
+CREATE INDEX citations_by_use ON citations (platform, source, path, cited_at);
 
 -- Words of questions, for searching; `question_rows` numbers the questions for the index.
 CREATE TABLE question_rows (

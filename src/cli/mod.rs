@@ -19,8 +19,10 @@ mod eval_routes;
 mod eval_similar;
 mod jobs;
 mod kb;
+mod review_link;
 mod serve;
 mod slack;
+mod token;
 mod why;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -68,6 +70,10 @@ enum Command {
     Duty(duty::Duty),
     /// See waiting and failed work, and run it again
     Jobs(jobs::Jobs),
+    /// Print a link that logs somebody in to the review site, once
+    ReviewLink(review_link::ReviewLink),
+    /// Make tokens for the API, list them, take them away
+    Token(token::Tokens),
     /// Add the bot to a Slack workspace
     Slack(slack::Slack),
     /// Add the bot to a Discord server
@@ -91,6 +97,8 @@ pub async fn run() -> ExitCode {
         Command::Demo(command) => demo::run(config, command).await,
         Command::Duty(command) => duty::run(config, command).await,
         Command::Jobs(command) => jobs::run(config, command).await,
+        Command::ReviewLink(command) => review_link::run(config, command).await,
+        Command::Token(command) => token::run(config, command).await,
         Command::Slack(command) => slack::run(config, &command),
         Command::Discord(command) => discord::run(config, command).await,
         Command::Eval(command) => eval::run(config, command).await,

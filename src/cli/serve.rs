@@ -16,7 +16,7 @@ use crate::{
     app,
     config::server::{EmbeddingsKind, SlackTransport},
     jobs,
-    ops::{Core, insight, people, requests, surveys, sync, understand},
+    ops::{Core, insight, login, people, requests, surveys, sync, understand},
     store, telemetry, web,
 };
 
@@ -157,6 +157,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
             let mut tx = core.db.write().await?;
             let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);
             store::jobs::prune(&mut tx, crate::clock::Timestamp::from_micros(before)).await?;
+            login::forget_old(&core, &mut tx).await?;
             core.db.commit(tx).await?;
             anyhow::Ok(())
         };
@@ -237,5 +238,6 @@ pub fn summary(core: &Core) -> String {
             "off: set console.enabled = true".to_owned()
         },
     );
+    line("review", format!("{}/review; log in with `review` in chat", server.public_url()));
     lines.join("\n")
 }

@@ -36,6 +36,8 @@ use crate::domain::people::Person;
 pub struct Config {
     pub server: Server,
     pub platforms: Vec<Arc<Platform>>,
+    /// What should be looked at, though it works as it is.
+    pub findings: Diagnostics,
 }
 
 impl Config {
@@ -54,7 +56,8 @@ impl Config {
         }
         people_can_be_reached(&server, &platforms, &mut findings);
         rotas_can_be_asked(&server, &platforms, &mut findings);
-        Ok((Self { server, platforms: platforms.into_iter().map(Arc::new).collect() }, findings))
+        let platforms = platforms.into_iter().map(Arc::new).collect();
+        Ok((Self { server, platforms, findings: findings.clone() }, findings))
     }
 
     pub fn platform(&self, id: &str) -> Option<&Arc<Platform>> {

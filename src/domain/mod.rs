@@ -1,5 +1,6 @@
 //! The product's words as types: pure, no I/O, no async, no vendor.
 
+pub mod access;
 pub mod answer;
 pub mod audience;
 pub mod cluster;

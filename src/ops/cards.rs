@@ -190,6 +190,14 @@ pub fn link_code(code: &str) -> Card {
     ))
 }
 
+/// A link to the review site, for its owner's eyes.
+pub fn login_link(link: &str) -> Card {
+    Card::text(format!(
+        "[Open the review site]({link})\n\nThe link is for you alone. It works once, within ten minutes; ask me again \
+         whenever you need another."
+    ))
+}
+
 /// Asks whether the other account is really the reader's own.
 pub fn confirm_link(chat: &str, name: &str, action: ActionId) -> Card {
     Card {

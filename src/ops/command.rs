@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::{
     Core, Failure, UserError,
     act::{self, Response},
-    cards, deliver, feedback, insight, intake, people, requests, why,
+    cards, deliver, feedback, insight, intake, login, people, requests, why,
 };
 use crate::{
     chat::{Card, Command, InboundMessage, Pointed},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What the first word may be. The rest of the line belongs to it.
-pub const VERBS: [(&str, &str); 11] = [
+pub const VERBS: [(&str, &str); 12] = [
     ("ask", "Ask the platform; only you see the answer until you share it"),
     ("request", "Ask the platform's people for something"),
     ("requests", "Your requests and your teams'"),
@@ -28,6 +28,7 @@ pub const VERBS: [(&str, &str); 11] = [
     ("about", "Which platforms and pages I know"),
     ("feedback", "Tell the platform's owner what you think"),
     ("link", "Tell me that another account is yours too"),
+    ("review", "Your way to the review site: numbers, requests, feedback"),
 ];
 
 /// From this many words on, a line that begins with no known verb is a question.
@@ -54,6 +55,7 @@ pub async fn run(core: &Core, command: &Command) -> Result<Response, Failure> {
         "statement" => statement(core, command).await,
         "duty" => requests::list::duty(core, command).await,
         "link" => link(core, command).await,
+        "review" => review(core, command, text).await,
         _ => {
             let line = format!("{} {text}", command.verb);
             if line.split_whitespace().count() >= QUESTION_WORDS {
@@ -236,4 +238,15 @@ async fn link(core: &Core, command: &Command) -> Result<Response, Failure> {
     let code = people::offer_code(core, &mut tx, &command.chat, &command.author.id).await?;
     core.db.commit(tx).await?;
     Ok(Response::card(cards::link_code(&code)))
+}
+
+/// Gives out a link to the review site, or to one page of it, for the author's eyes alone.
+async fn review(core: &Core, command: &Command, path: &str) -> Result<Response, Failure> {
+    let mut tx = core.db.write_urgently().await?;
+    people::meet(core, &mut tx, &command.chat, &command.author).await?;
+    let name = people::display_name(&mut tx, &command.chat, &command.author).await?;
+    let person = people::person(core, &mut tx, &command.chat, &command.author.id, &name).await?;
+    let link = login::offer_link(core, &mut tx, &person, path).await?;
+    core.db.commit(tx).await?;
+    Ok(Response::card(cards::login_link(&link)))
 }

@@ -59,8 +59,9 @@ impl Question {
 pub async fn ask(tx: &mut Tx, question: &Question) -> Result<QuestionId> {
     let row = sql!(
         "INSERT INTO questions (id, message_id, platform, asker, text, context, asked_at, person, team, capability, direct,
-             settle_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+             settle_at, channel)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+             (SELECT chat || ':' || channel FROM messages WHERE id = $2))
          ON CONFLICT (message_id) DO UPDATE
          SET platform = excluded.platform, text = excluded.text, context = excluded.context,
              capability = excluded.capability, settle_at = questions.asked_at + $13
@@ -195,8 +196,8 @@ pub async fn insert(tx: &mut Tx, answer: &Answer, citations: &[(Citation, TextHa
     for (position, (citation, hash)) in (1_i64..).zip(citations) {
         let Citation { source, path, title, headings, url, age: _ } = citation;
         sql!(
-            "INSERT INTO citations (answer_id, position, source, path, title, headings, url, passage_hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+            "INSERT INTO citations (answer_id, position, source, path, title, headings, url, passage_hash, platform, cited_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, (SELECT platform FROM questions WHERE id = $9), $10)"
         )
         .bind(answer.id)
         .bind(position)
@@ -206,6 +207,8 @@ pub async fn insert(tx: &mut Tx, answer: &Answer, citations: &[(Citation, TextHa
         .bind(Value::json(headings))
         .bind(url.as_str())
         .bind(hash.bytes().to_vec())
+        .bind(answer.question)
+        .bind(answer.answered_at)
         .execute(tx)
         .await?;
     }

@@ -67,6 +67,8 @@ pub struct QuestionRow<'a> {
     pub outcome: &'a str,
     pub settle_at: Option<Timestamp>,
     pub gap_due_at: Option<Timestamp>,
+    /// Chat system and channel, as in `console:ask-trellis`.
+    pub channel: &'a str,
 }
 
 /// # Errors
@@ -74,8 +76,8 @@ pub struct QuestionRow<'a> {
 pub async fn question(tx: &mut Tx, row: &QuestionRow<'_>) -> Result<()> {
     sql!(
         "INSERT INTO questions (id, message_id, platform, asker, text, asked_at, person, team, capability, direct, verdict,
-             mode, latency_ms, helpful, outcome, settle_at, gap_due_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'extractive', $12, $13, $14, $15, $16)"
+             mode, latency_ms, helpful, outcome, settle_at, gap_due_at, channel)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'extractive', $12, $13, $14, $15, $16, $17)"
     )
     .bind(row.id)
     .bind(row.message)
@@ -93,6 +95,7 @@ pub async fn question(tx: &mut Tx, row: &QuestionRow<'_>) -> Result<()> {
     .bind(row.outcome)
     .bind(row.settle_at)
     .bind(row.gap_due_at)
+    .bind(row.channel)
     .execute(tx)
     .await?;
     Ok(())
@@ -155,10 +158,15 @@ pub struct Cited {
 
 /// # Errors
 /// When the database refuses.
-pub async fn citation(tx: &mut Tx, answer: AnswerId, position: i64, page: &Cited) -> Result<()> {
+pub async fn citation(
+    tx: &mut Tx,
+    (answer, position): (AnswerId, i64),
+    page: &Cited,
+    (platform, at): (&str, Timestamp),
+) -> Result<()> {
     sql!(
-        "INSERT INTO citations (answer_id, position, source, path, title, headings, url, passage_hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        "INSERT INTO citations (answer_id, position, source, path, title, headings, url, passage_hash, platform, cited_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
     )
     .bind(answer)
     .bind(position)
@@ -168,6 +176,8 @@ pub async fn citation(tx: &mut Tx, answer: AnswerId, position: i64, page: &Cited
     .bind(Value::Json(Some(serde_json::json!([]))))
     .bind(page.url.as_str())
     .bind(page.hash.clone())
+    .bind(platform)
+    .bind(at)
     .execute(tx)
     .await?;
     Ok(())

@@ -18,6 +18,34 @@ const FOR_UPDATE: (&str, &str) = ("", "FOR UPDATE");
 
 /// `{json_items}($1)`: a row for each item of a JSON list, in the column `value`.
 const JSON_ITEMS: (&str, &str) = ("json_each", "jsonb_array_elements_text");
+/// `{asked_with_words}`, `{holds_words}`, `{newest_with_words}`: questions that hold the words `$14`, newest first, after the one
+/// of the time `$3` and the id `$4`. SQLite's index of words knows rows by their number, which grows with time.
+const ASKED_WITH_WORDS: (&str, &str) = (
+    "question_words CROSS JOIN question_rows ON question_rows.number = question_words.rowid
+     CROSS JOIN questions ON questions.id = question_rows.question_id",
+    "questions",
+);
+const HOLDS_WORDS: (&str, &str) = (
+    "question_words MATCH $14
+     AND question_words.rowid < COALESCE((SELECT number FROM question_rows WHERE question_id = $4), 9223372036854775807)
+     AND asked_at < $15",
+    "to_tsvector('english', text) @@ websearch_to_tsquery('english', $14) AND (asked_at, id) < ($3, $4) AND asked_at < $15",
+);
+const NEWEST_WITH_WORDS: (&str, &str) = ("question_words.rowid DESC", "asked_at DESC, id DESC");
+
+/// `{texts_of_2}`: the texts of the JSON list `$2`, as rows with the column `value`.
+const TEXTS_OF_2: (&str, &str) = ("json_each($2)", "jsonb_array_elements_text($2) AS texts (value)");
+
+/// `{question_filters}`, `{request_filters}`: what a list is narrowed by, each only where it is given. They are the same on
+/// both engines, and named because a list has one statement for each index that can lead it: no planner takes an index for
+/// a condition that may be absent.
+const QUESTION_FILTERS: &str = "AND (verdict = $6 OR $6 IS NULL) AND (outcome = $7 OR $7 IS NULL)
+    AND (capability = $8 OR $8 IS NULL) AND (team = $9 OR $9 IS NULL) AND (channel = $10 OR $10 IS NULL)
+    AND (person = $11 OR $11 IS NULL) AND (mode = $12 OR $12 IS NULL) AND (helpful = $13 OR $13 IS NULL)";
+const REQUEST_FILTERS: &str = "AND (state = $6 OR $6 IS NULL) AND (route = $7 OR $7 IS NULL)
+    AND (capability = $8 OR $8 IS NULL) AND (team = $9 OR $9 IS NULL) AND (service = $10 OR $10 IS NULL)
+    AND (priority = $11 OR $11 IS NULL) AND (assignee = $12 OR $12 IS NULL) AND (cause = $13 OR $13 IS NULL)
+    AND (kind = $14 OR $14 IS NULL)";
 
 /// Puts the engine's words where the text names a difference.
 pub fn render(sql: &str, dialect: Dialect) -> String {
@@ -28,4 +56,10 @@ pub fn render(sql: &str, dialect: Dialect) -> String {
     sql.replace("{skip_locked}", words(SKIP_LOCKED))
         .replace("{for_update}", words(FOR_UPDATE))
         .replace("{json_items}", words(JSON_ITEMS))
+        .replace("{asked_with_words}", words(ASKED_WITH_WORDS))
+        .replace("{holds_words}", words(HOLDS_WORDS))
+        .replace("{newest_with_words}", words(NEWEST_WITH_WORDS))
+        .replace("{texts_of_2}", words(TEXTS_OF_2))
+        .replace("{question_filters}", QUESTION_FILTERS)
+        .replace("{request_filters}", REQUEST_FILTERS)
 }

@@ -50,7 +50,7 @@ impl Feedback {
         self.kind.asks_for_something() && self.theme.is_none()
     }
 
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             id: FeedbackId::from_uuid(row.get("id")?),
             number: row.get("number")?,

@@ -35,7 +35,7 @@ pub struct Job {
 }
 
 impl Job {
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             id: JobId::from_uuid(row.get("id")?),
             kind: row.get("kind")?,

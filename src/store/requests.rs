@@ -75,7 +75,7 @@ pub struct Request {
 }
 
 impl Request {
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         let optional = |column: &str| row.get::<Option<String>>(column);
         let form: Option<sqlx::types::Json<Json>> = row.get("form")?;
         let request_id =
@@ -639,7 +639,7 @@ pub struct Thread {
 }
 
 impl Thread {
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             request: RequestId::from_uuid(row.get("request_id")?),
             message: MessageId::from_uuid(row.get("message_id")?),

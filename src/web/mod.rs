@@ -1,16 +1,18 @@
 //! The web server: the console, the pages it cites, and how the program is.
 
+pub mod api;
 mod console;
 mod hooks;
 mod pages;
+mod review;
 mod runs;
 mod state;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -37,7 +39,7 @@ pub fn router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
             .merge(pages::routes())
             .layer(middleware::from_fn_with_state(Arc::clone(&core), only_from_here));
     }
-    router = router.merge(hooks::routes());
+    router = router.merge(hooks::routes()).merge(review::routes(&core)).merge(api::routes(&core));
     for webhook in webhooks {
         router = router.merge(webhook_route(webhook));
     }
@@ -56,7 +58,7 @@ pub fn router(core: Arc<Core>, webhooks: Vec<Webhook>) -> Router {
 /// When the listener fails.
 pub async fn serve(listener: tokio::net::TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
     tokio::select! {
-        served = axum::serve(listener, router) => served,
+        served = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()) => served,
         () = stop.cancelled() => Ok(()),
     }
 }
@@ -92,9 +94,15 @@ fn webhook_route(webhook: Webhook) -> Router<Arc<Core>> {
     Router::new().route(path, route).layer(RequestBodyLimitLayer::new(max_body))
 }
 
-/// The console has no login, so a foreign page in the same browser must not reach it: requests name this server as
-/// their host, and ones that change something come from its own pages.
+/// The console has no login and lets its user be anyone. So it is for this machine alone, even where the server listens to
+/// others or stands behind a proxy; and a foreign page in the same browser must not reach it: requests name this server
+/// as their host, and ones that change something come from its own pages.
 async fn only_from_here(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let passed_on = ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers().contains_key(*name));
+    if passed_on || peer.is_some_and(|ip| !ip.to_canonical().is_loopback()) {
+        return (StatusCode::NOT_FOUND, "the console is for the machine that it runs on\n").into_response();
+    }
     let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_ours(&core, host) {
         return (StatusCode::MISDIRECTED_REQUEST, "this server does not answer to that name\n").into_response();

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{support::say, web::Served};
 
 /// A driver of its own, ended with the test.
-struct Driver {
+pub struct Driver {
     process: Child,
     port: u16,
 }
@@ -23,7 +23,7 @@ impl Drop for Driver {
     }
 }
 
-fn driver() -> Option<Driver> {
+pub fn driver() -> Option<Driver> {
     let port = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
     let started =
         Command::new("chromedriver").arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -40,7 +40,7 @@ fn driver() -> Option<Driver> {
     }
 }
 
-async fn connect(driver: &Driver) -> Client {
+pub async fn connect(driver: &Driver) -> Client {
     let profile = tempfile::tempdir().unwrap();
     let mut capabilities = Capabilities::new();
     capabilities.insert(
@@ -65,7 +65,7 @@ async fn connect(driver: &Driver) -> Client {
 }
 
 /// The element, once it is there.
-async fn wait_for(client: &Client, css: &str) -> Element {
+pub async fn wait_for(client: &Client, css: &str) -> Element {
     client
         .wait()
         .at_most(Duration::from_secs(20))
@@ -75,7 +75,7 @@ async fn wait_for(client: &Client, css: &str) -> Element {
 }
 
 /// Waits until an element with this test id holds the text.
-async fn wait_for_text(client: &Client, id: &str, text: &str) {
+pub async fn wait_for_text(client: &Client, id: &str, text: &str) {
     let path = format!("//*[@data-testid='{id}']/descendant-or-self::*[contains(., '{text}')]");
     client
         .wait()
@@ -127,10 +127,10 @@ const DEV: (&str, &str) = ("dev", "Dev Eloper");
 const SAM: (&str, &str) = ("sam", "Sam Support");
 
 /// What somebody does at the console, in the words of the page.
-struct Hands<'a>(&'a Client);
+pub struct Hands<'a>(pub &'a Client);
 
 impl Hands<'_> {
-    async fn see(&self, xpath: &str) -> Element {
+    pub async fn see(&self, xpath: &str) -> Element {
         let found = self.0.wait().at_most(Duration::from_secs(20)).for_element(Locator::XPath(xpath)).await;
         found.unwrap_or_else(|error| panic!("{xpath} does not appear: {error}"))
     }
@@ -143,12 +143,12 @@ impl Hands<'_> {
         }
     }
 
-    async fn click(&self, xpath: &str) {
+    pub async fn click(&self, xpath: &str) {
         self.persist(xpath, async |element| element.click().await).await;
     }
 
     /// Somebody else takes the seat, and opens a channel.
-    async fn become_in(&self, (person, name): (&str, &str), channel: &str) {
+    pub async fn become_in(&self, (person, name): (&str, &str), channel: &str) {
         self.persist("//*[@id='identity']", async |switch| switch.select_by_value(person).await).await;
         self.see(&format!("//*[@id='identity-name'][.='{name}']")).await;
         self.click(&format!("//*[@data-testid='channel-link'][contains(., '{channel}')]")).await;
@@ -156,13 +156,13 @@ impl Hands<'_> {
     }
 
     /// Presses a button of a message that holds `about`, in the channel or in the thread.
-    async fn press(&self, place: &str, about: &str, label: &str) {
+    pub async fn press(&self, place: &str, about: &str, label: &str) {
         let message = format!("//*[@id='{place}']//*[@data-testid='message'][contains(., \"{about}\")]");
         self.click(&format!("({message}//button[@data-testid='action'][normalize-space()='{label}'])[last()]")).await;
     }
 
     /// Fills in the form that is open, and sends it.
-    async fn send_form(&self, fields: &[(&str, &str)]) {
+    pub async fn send_form(&self, fields: &[(&str, &str)]) {
         for (field, value) in fields {
             let css = format!("[data-testid=form] [data-field={field}] :is(input, textarea, select)");
             let control = wait_for(self.0, &css).await;
@@ -181,7 +181,7 @@ impl Hands<'_> {
         }
     }
 
-    async fn write(&self, composer: &str, words: &str) {
+    pub async fn write(&self, composer: &str, words: &str) {
         let composer = wait_for(self.0, &format!("[data-testid={composer}]")).await;
         composer.send_keys(words).await.unwrap();
         composer.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod answers;
+mod api;
 mod backlog;
 mod browser;
 mod clusters;
@@ -25,6 +26,8 @@ mod outcomes;
 mod outside;
 mod people;
 mod requests;
+mod review;
+mod review_browser;
 mod safety;
 mod services;
 mod slack;

@@ -11,7 +11,7 @@ use crate::support::{Files, TestStore, World};
 
 /// A served installation with workers.
 pub struct Served {
-    world: World,
+    pub world: World,
     pub address: String,
     pub client: Client,
     stop: CancellationToken,
@@ -24,7 +24,11 @@ impl Served {
 
     async fn with(files: Files) -> Self {
         let store = TestStore::sqlite(files.folder.path());
-        let world = World::open(files, &store.url).await;
+        Self::over(World::open(files, &store.url).await).await
+    }
+
+    /// Serves a world that is there.
+    pub async fn over(world: World) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -45,11 +49,16 @@ impl Served {
         (status, response.json().await.unwrap_or_default())
     }
 
-    /// Ends the test: no work may be left over.
-    pub async fn end(self) {
+    /// Serves no more, and gives the world back.
+    pub async fn close(self) -> World {
         self.stop.cancel();
         self.world.drain().await;
-        self.world.finish().await;
+        self.world
+    }
+
+    /// Ends the test: no work may be left over.
+    pub async fn end(self) {
+        self.close().await.finish().await;
     }
 }
 
@@ -139,6 +148,9 @@ async fn other_sites_in_the_browser_are_kept_out() {
     assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
     let page = served.client.get(format!("{}/", served.address)).send().await.unwrap();
     assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'self'"));
+    // Whoever comes through a proxy is not on this machine.
+    let passed_on = served.client.get(&state).header("x-forwarded-for", "10.0.0.9").send().await.unwrap();
+    assert_eq!(passed_on.status(), StatusCode::NOT_FOUND);
     served.end().await;
 }
 

@@ -185,7 +185,9 @@ impl<'a> Writer<'a> {
         };
         let missing = asked.verdict == Verdict::Abstained || helpful == Some(false) || asked.request.is_some();
         let person = person_of(asker);
+        let channel = format!("{CHAT}:{}", message.place.channel);
         let row = QuestionRow {
+            channel: &channel,
             id,
             message: message.id,
             platform: &self.platform.id,
@@ -257,7 +259,7 @@ impl<'a> Writer<'a> {
         };
         store::demo::answer(tx, &row).await?;
         for (position, page) in (1..).zip(&cited) {
-            store::demo::citation(tx, id, position, page).await?;
+            store::demo::citation(tx, (id, position), page, (&self.platform.id, at)).await?;
         }
         if let Some(rated) = asked.rated {
             let reason = rated.reason.map(crate::domain::answer::RatingReason::id);

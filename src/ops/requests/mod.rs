@@ -27,8 +27,9 @@ use super::{
 };
 use crate::{
     chat::{Card, Press},
+    config::Platform,
     domain::{
-        ids::{AuditId, EventId, MessageId, RequestId},
+        ids::{AuditId, DraftId, EventId, MessageId, RequestId},
         people::Person,
     },
     store::{
@@ -70,6 +71,47 @@ impl Entry {
     const fn internal(mut self) -> Self {
         self.internal = true;
         self
+    }
+}
+
+/// May the person work on requests of the route?
+pub(super) fn may_work(platform: &Platform, route: &str, person: &Person) -> bool {
+    desk::may_work(platform, route, person)
+}
+
+/// What people call the route.
+pub(super) fn route_name<'a>(platform: &'a Platform, route: &'a str) -> &'a str {
+    desk::route_name(platform, route)
+}
+
+/// Who could be given a request of the route: ids and names.
+pub(super) fn people_of(platform: &Platform, route: &str) -> Vec<(String, String)> {
+    desk::people(platform, route)
+}
+
+/// The routes of a platform: ids and names.
+pub(super) fn routes_of(platform: &Platform) -> Vec<(String, String)> {
+    desk::routes(platform)
+}
+
+/// Opens the request of a form that was sent in, unless that was done.
+///
+/// # Errors
+/// When the store refuses, or the form's platform or service is gone.
+pub(super) async fn open_now(core: &Core, draft: DraftId) -> Result<(), Failure> {
+    open::look_and_open(core, draft).await
+}
+
+/// What is promised now, in words.
+///
+/// # Errors
+/// When the store refuses.
+pub(super) async fn promise_words(core: &Core, tx: &mut Tx, request: &Request) -> anyhow::Result<Option<String>> {
+    match clock::promise_words(core, tx, request).await {
+        Ok(words) => Ok(words),
+        // Its platform is gone: nobody promises anything.
+        Err(Failure::User(_) | Failure::Form(_)) => Ok(None),
+        Err(Failure::Internal(error)) => Err(error),
     }
 }
 

@@ -326,7 +326,7 @@ pub async fn propose(core: &Core, job: &Job, payload: &work::Propose) -> Ended {
     }
 }
 
-async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
+pub(super) async fn look_and_open(core: &Core, id: DraftId) -> Result<(), Failure> {
     let (draft, message, person) = {
         let mut tx = core.db.read().await?;
         let Some(draft) = store::drafts::by_id(&mut tx, id).await? else { return Ok(()) };

@@ -1,0 +1,150 @@
+//! Charts, drawn here as SVG without styles of their own: the stylesheet colours them, and a table behind each says the same.
+
+/// Bars that stand on top of each other, one pile for each label.
+#[derive(Debug, Clone)]
+pub struct Bars {
+    pub title: String,
+    /// The chart in a sentence, for those who do not see it.
+    pub says: String,
+    pub series: Vec<&'static str>,
+    pub piles: Vec<Pile>,
+    /// Lines across, with what they stand for.
+    pub lines: Vec<Line>,
+}
+
+/// One pile.
+#[derive(Debug, Clone)]
+pub struct Pile {
+    pub label: String,
+    /// One for each series.
+    pub values: Vec<i64>,
+    pub parts: Vec<Part>,
+    /// Where its label stands, where it has room for one.
+    pub named_at: Option<f64>,
+}
+
+/// One part of a pile, in the chart's units.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+    /// Which series it is of, from 0.
+    pub series: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub y: f64,
+    pub value: i64,
+}
+
+/// Size of a chart, in its own units.
+pub const WIDTH: f64 = 720.0;
+pub const HEIGHT: f64 = 220.0;
+const LEFT: f64 = 40.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 28.0;
+/// Part of a pile's room that it fills.
+const FILLED: f64 = 0.72;
+/// Room that a label needs.
+const LABEL: f64 = 58.0;
+
+impl Bars {
+    /// Draws piles from their labels and values.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn new(
+        title: impl Into<String>,
+        says: impl Into<String>,
+        series: Vec<&'static str>,
+        data: Vec<(String, Vec<i64>)>,
+    ) -> Self {
+        let highest = data.iter().map(|(_, values)| values.iter().sum::<i64>()).max().unwrap_or(0);
+        let (step, top) = scale(highest);
+        let room = (WIDTH - LEFT) / data.len().max(1) as f64;
+        let height = HEIGHT - TOP - BOTTOM;
+        let every = (LABEL / room).ceil().max(1.0);
+        let place = |value: i64| TOP + height * (1.0 - value as f64 / top as f64);
+        let piles = data.into_iter().enumerate().map(|(index, (label, values))| {
+            let x = LEFT + room * (index as f64 + (1.0 - FILLED) / 2.0);
+            let mut below = 0;
+            let mut parts = Vec::new();
+            for (series, value) in values.iter().enumerate().filter(|(_, value)| **value > 0) {
+                let (y, bottom) = (place(below + value), place(below));
+                parts.push(Part { x, y, width: room * FILLED, height: bottom - y, series });
+                below += value;
+            }
+            let named = (index as f64 % every) < 0.5;
+            Pile { label, values, parts, named_at: named.then_some(LEFT + room * (index as f64 + 0.5)) }
+        });
+        let piles = piles.collect();
+        let lines = (0..).map(|n| n * step).take_while(|value| *value <= top);
+        let lines = lines.map(|value| Line { y: place(value), value }).collect();
+        Self { title: title.into(), says: says.into(), series, piles, lines }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.piles.iter().all(|pile| pile.parts.is_empty())
+    }
+
+    pub const fn width(&self) -> f64 {
+        WIDTH
+    }
+
+    pub const fn height(&self) -> f64 {
+        HEIGHT
+    }
+}
+
+/// A step of 1, 2 or 5 times a power of ten that divides the height in at most five, and the first multiple of it that
+/// nothing stands above.
+fn scale(highest: i64) -> (i64, i64) {
+    let highest = highest.max(1);
+    let mut power = 1;
+    loop {
+        for factor in [1, 2, 5] {
+            let step = factor * power;
+            let steps = highest.div_euclid(step) + i64::from(highest % step > 0);
+            if steps <= 5 {
+                return (step, step * steps);
+            }
+        }
+        power *= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn steps_are_round() {
+        #[track_caller]
+        fn check(highest: i64, expected: (i64, i64)) {
+            assert_eq!(scale(highest), expected, "{highest}");
+        }
+        check(0, (1, 1));
+        check(5, (1, 5));
+        check(6, (2, 6));
+        check(11, (5, 15));
+        check(100, (20, 100));
+        check(101, (50, 150));
+        check(98_765, (20_000, 100_000));
+    }
+
+    proptest! {
+        #[test]
+        fn every_part_stands_inside(data in proptest::collection::vec(
+            proptest::collection::vec(0_i64..100_000, 3), 1..40)) {
+            let data = data.into_iter().map(|values| (String::new(), values)).collect();
+            let chart = Bars::new("", "", vec!["a", "b", "c"], data);
+            for part in chart.piles.iter().flat_map(|pile| &pile.parts) {
+                prop_assert!(part.x >= LEFT && part.x + part.width <= WIDTH);
+                prop_assert!(part.y >= TOP - 1e-6 && part.y + part.height <= HEIGHT - BOTTOM + 1e-6);
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The lists of a platform by their names, a page at a time: for exports and for the API.
+
+use serde_json::Value as Json;
+
+use super::params::Params;
+use crate::{
+    domain::feedback::{Kind, Status},
+    ops::review::{AuditItem, FeedbackItem, Listed, QuestionItem, Reader, RequestItem},
+    store::lists::{AuditFilter, Cursor, FeedbackFilter, Page, QuestionFilter, RequestFilter, Span},
+};
+
+/// A list and what it is narrowed by.
+#[derive(Debug, Clone)]
+pub enum List {
+    Questions(QuestionFilter),
+    Requests(RequestFilter),
+    Feedback(FeedbackFilter),
+    Audit(AuditFilter),
+}
+
+impl List {
+    /// The list of this name, narrowed as the address says.
+    pub fn named(name: &str, params: &Params) -> Option<Self> {
+        Some(match name {
+            "questions" => Self::Questions(questions(params)),
+            "requests" => Self::Requests(requests(params)),
+            "feedback" => Self::Feedback(feedback(params)),
+            "audit" => Self::Audit(audit(params)),
+            _ => return None,
+        })
+    }
+
+    pub const fn columns(&self) -> &'static [&'static str] {
+        match self {
+            Self::Questions(_) => QuestionItem::COLUMNS,
+            Self::Requests(_) => RequestItem::COLUMNS,
+            Self::Feedback(_) => FeedbackItem::COLUMNS,
+            Self::Audit(_) => AuditItem::COLUMNS,
+        }
+    }
+
+    /// A page of the list: each row as an object, and where the list goes on after it.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn page(&self, reader: &Reader<'_>, span: Span, page: Page) -> anyhow::Result<Vec<(Cursor, Json)>> {
+        match self {
+            Self::Questions(filter) => rows(&reader.questions(filter, span, page).await?),
+            Self::Requests(filter) => rows(&reader.requests(filter, span, page).await?),
+            Self::Feedback(filter) => rows(&reader.feedback(filter, span, page).await?),
+            Self::Audit(filter) => rows(&reader.audit(filter, span, page).await?),
+        }
+    }
+}
+
+fn rows<T: Listed>(items: &[T]) -> anyhow::Result<Vec<(Cursor, Json)>> {
+    items.iter().map(|item| Ok((item.cursor(), serde_json::to_value(item)?))).collect()
+}
+
+pub fn questions(params: &Params) -> QuestionFilter {
+    QuestionFilter {
+        verdict: params.owned("verdict"),
+        outcome: params.owned("outcome"),
+        capability: params.owned("capability"),
+        team: params.owned("team"),
+        channel: params.owned("channel"),
+        person: params.owned("person"),
+        mode: params.owned("mode"),
+        helpful: params.get("helpful").map(|text| text == "yes"),
+        words: params.owned("q"),
+    }
+}
+
+pub fn requests(params: &Params) -> RequestFilter {
+    RequestFilter {
+        state: params.owned("state"),
+        route: params.owned("route"),
+        capability: params.owned("capability"),
+        team: params.owned("team"),
+        service: params.owned("service"),
+        priority: params.owned("priority"),
+        assignee: params.owned("assignee"),
+        cause: params.owned("cause"),
+        kind: params.owned("kind"),
+    }
+}
+
+pub fn feedback(params: &Params) -> FeedbackFilter {
+    FeedbackFilter {
+        status: params.get("status").and_then(Status::from_id),
+        kind: params.get("kind").and_then(Kind::from_id),
+        capability: params.owned("capability"),
+        team: params.owned("team"),
+    }
+}
+
+pub fn audit(params: &Params) -> AuditFilter {
+    AuditFilter {
+        actor: params.owned("actor"),
+        verb: params.owned("verb"),
+        subject: params.get("subject").and_then(|id| id.parse().ok()),
+    }
+}
