@@ -102,7 +102,7 @@ pub async fn seed(world: &World) {
     let dev = console::person(&world.core.config, "dev").unwrap();
     let given = decode::command(&dev, "ask-harbor", ("feedback", "Deploys <b>take</b> an hour."), &world.key());
     let form = command::run(&world.core, &given).await.unwrap().form.unwrap();
-    world.send("dev", &form, &[("text", "Deploys <b>take</b> an hour.")]).await.unwrap();
+    world.send("dev", &form, &[("kind", "friction")]).await.unwrap();
     world.drain().await;
 }
 

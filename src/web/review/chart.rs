@@ -44,6 +44,7 @@ pub struct Line {
 pub const WIDTH: f64 = 720.0;
 pub const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 40.0;
+const RIGHT: f64 = 20.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
 /// Part of a pile's room that it fills.
@@ -62,7 +63,7 @@ impl Bars {
     ) -> Self {
         let highest = data.iter().map(|(_, values)| values.iter().sum::<i64>()).max().unwrap_or(0);
         let (step, top) = scale(highest);
-        let room = (WIDTH - LEFT) / data.len().max(1) as f64;
+        let room = (WIDTH - LEFT - RIGHT) / data.len().max(1) as f64;
         let height = HEIGHT - TOP - BOTTOM;
         let every = (LABEL / room).ceil().max(1.0);
         let place = |value: i64| TOP + height * (1.0 - value as f64 / top as f64);
@@ -142,7 +143,7 @@ mod tests {
             let data = data.into_iter().map(|values| (String::new(), values)).collect();
             let chart = Bars::new("", "", vec!["a", "b", "c"], data);
             for part in chart.piles.iter().flat_map(|pile| &pile.parts) {
-                prop_assert!(part.x >= LEFT && part.x + part.width <= WIDTH);
+                prop_assert!(part.x >= LEFT && part.x + part.width <= WIDTH - RIGHT + 1e-6);
                 prop_assert!(part.y >= TOP - 1e-6 && part.y + part.height <= HEIGHT - BOTTOM + 1e-6);
             }
         }
