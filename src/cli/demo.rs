@@ -1,13 +1,15 @@
 //! `stationmaster demo`: a store with an invented year, to look at.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
     app,
+    clock::SystemClock,
     config::Config,
+    llm,
     ops::{
         demo::{self, Plan, WEEKS},
         sync,
@@ -34,7 +36,8 @@ pub struct Demo {
 pub async fn run(config: Option<PathBuf>, demo: Demo) -> anyhow::Result<ExitCode> {
     let (mut config, _) = Config::load(config).map_err(|findings| anyhow::anyhow!("{findings}"))?;
     config.server.store.url = demo.store.clone();
-    let (core, _) = app::assemble(config, std::sync::Arc::new(crate::clock::SystemClock), None).await?;
+    let embedder = llm::embedder(&config.server.embeddings).context("load the embedding model")?;
+    let (core, _) = app::assemble(config, Arc::new(SystemClock), embedder).await?;
     if let Some(id) = &demo.platform {
         core.config.platform(id).with_context(|| format!("there is no platform {id}"))?;
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Result, Tx, Value, types::sql};
 use crate::{
     clock::Timestamp,
-    domain::ids::{AnswerId, MessageId, QuestionId},
+    domain::ids::{AnswerId, MessageId, QuestionId, ThemeId},
 };
 
 /// Name of the counter that says how many questions of the store are invented.
@@ -249,6 +249,35 @@ pub async fn effort(tx: &mut Tx, row: &EffortRow<'_>) -> Result<()> {
     .bind(row.at)
     .bind(row.team)
     .bind(row.capability)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Those who asked before a decision were told of it then.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn replied(tx: &mut Tx, theme: ThemeId, reply: &str, at: Timestamp) -> Result<()> {
+    sql!(
+        "UPDATE feedback SET reply = $2, replied_at = $3, changed_at = $3 WHERE theme_id = $1 AND contact AND said_at < $3"
+    )
+    .bind(theme)
+    .bind(reply)
+    .bind(at)
+    .execute(tx)
+    .await?;
+    sql!(
+        "INSERT INTO theme_replies (theme_id, status, message_id, person, asked_effort, replied_at)
+         SELECT theme_items.theme_id, themes.status, theme_items.message_id, MIN(theme_items.person), FALSE, $2
+         FROM theme_items JOIN themes ON themes.id = theme_items.theme_id
+         WHERE theme_items.theme_id = $1 AND theme_items.message_id IS NOT NULL AND theme_items.person IS NOT NULL
+             AND theme_items.at < $2
+         GROUP BY theme_items.theme_id, themes.status, theme_items.message_id
+         ON CONFLICT (theme_id, status, message_id) DO NOTHING"
+    )
+    .bind(theme)
+    .bind(at)
     .execute(tx)
     .await?;
     Ok(())

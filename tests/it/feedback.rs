@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use stationmaster::{
-    chat::{Command, Form, Pointed, WayBack},
+    chat::{Command, Form, FormFieldKind, Pointed, WayBack},
     console,
     domain::feedback::{Kind, Status},
-    ops::{Failure, command},
+    ops::{Failure, command, insight::gather},
     store::{self, feedback::Feedback},
 };
 
@@ -178,6 +178,49 @@ async fn some_are_asked_how_easy_it_was_and_nobody_too_often() {
         world.press("dev", &world.replies(later, "dev").await[0], "Helpful", &[]).await.unwrap();
         assert_eq!(world.replies(later, "dev").await.len(), 2);
         assert!(button(&world.replies(later, "dev").await[1], "7").is_some());
+        world
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_voice_for_what_others_said_in_place_of_saying_it_again() {
+    on_both(Files::harbor, |world| async move {
+        let words = "Restoring a database backup takes far too many steps";
+        let first = form(&world, "dev", "ask-harbor", None, words).await;
+        world.send("dev", &first, &[("kind", "friction"), ("effort", "6")]).await.unwrap();
+        gather::gather(&world.core, "harbor").await.unwrap();
+        world.drain().await;
+
+        let second = form(&world, "dot", "ask-harbor", None, "Too many steps to restore a database backup").await;
+        let asked = world.send("dot", &second, &[("kind", "friction"), ("effort", "5")]).await.unwrap();
+        let which = asked.form.expect("it asks whether that is meant");
+        let FormFieldKind::Choice { options } = &which.fields[0].kind else { panic!("{which:?}") };
+        assert!(options[0].1.starts_with("+1: ") && options[0].1.contains("1 voice, new"), "{options:?}");
+        assert_eq!(options.last().unwrap().0, "new");
+        assert_eq!(newest(&world).await.len(), 1, "nothing is kept before the choice");
+        let joined = world.send("dot", &which, &[("join", options[0].0.as_str())]).await.unwrap();
+        assert!(joined.notice.unwrap().starts_with("Counted."));
+        assert_eq!(newest(&world).await.len(), 1, "a voice is no feedback of its own");
+        let again = world.send("dot", &which, &[("join", options[0].0.as_str())]).await.unwrap_err();
+        assert!(again.to_string().contains("sent this already"), "{again}");
+
+        let third = form(&world, "sam", "ask-harbor", None, "So many steps to restore a database backup!").await;
+        let quiet = [("kind", "friction"), ("by", "anonymous")];
+        let which = world.send("sam", &third, &quiet).await.unwrap().form.expect("it asks again");
+        world.send("sam", &which, &[("join", options[0].0.as_str())]).await.unwrap();
+        let kept = newest(&world).await;
+        let unnamed = kept.iter().find(|it| it.is_anonymous()).expect("kept without a name");
+        assert_eq!(unnamed.theme.map(|id| id.to_string()).as_deref(), Some(options[0].0.as_str()));
+        gather::gather(&world.core, "harbor").await.unwrap();
+        world.drain().await;
+        let mut tx = world.core.db.read().await.unwrap();
+        let theme = store::themes::spoken_of(&mut tx, "harbor", 5).await.unwrap().remove(0);
+        assert_eq!((theme.items, theme.teams), (3, 1), "{theme:?}");
+        drop(tx);
+
+        let fourth = form(&world, "dev", "ask-harbor", None, "Please rename the portal, its name is odd").await;
+        assert!(world.send("dev", &fourth, &[("kind", "idea")]).await.unwrap().form.is_none(), "nothing is like it");
         world
     })
     .await;

@@ -12,6 +12,7 @@ mod configuration;
 mod conformance;
 mod conversation;
 mod crash;
+mod demo;
 mod discord;
 mod duty;
 mod feedback;

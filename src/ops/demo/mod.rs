@@ -1,6 +1,7 @@
 //! A world to look at: fills an empty store with an invented year, so that the review site, the digest and the benchmarks
 //! have something to show. Nothing of it is measured; every store that holds it says so.
 
+mod decided;
 mod world;
 mod written;
 
@@ -64,5 +65,8 @@ pub async fn fill(
     }
     writer.incident(&year).await.context("write the incident")?;
     let filled = writer.finish().await?;
+    if plan.questions <= STORIES_UP_TO {
+        decided::decide(core, platform, &year).await.context("decide on the backlog")?;
+    }
     Ok(Filled { people: year.people.len(), teams: year.teams.len(), ..filled })
 }

@@ -356,6 +356,12 @@ impl Year {
         monday.to_zoned(self.zone.clone()).map_or(self.now, |zoned| Timestamp::from_jiff(zoned.timestamp()))
     }
 
+    /// What a topic is about, as somebody would ask.
+    pub fn in_words(&self, topic: usize) -> String {
+        let Topic { way, keyword, .. } = &self.topics[topic];
+        WAYS[*way].wordings[0].replace("{}", keyword)
+    }
+
     pub fn shipped_at(&self) -> Timestamp {
         self.begins(SHIPPED_IN)
     }
