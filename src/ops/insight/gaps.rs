@@ -381,8 +381,11 @@ fn without_names(text: &str, names: &BTreeSet<String>) -> String {
         words.into_iter().filter(|word| !word.trim().is_empty()).map(regex::escape).collect();
     // The longest first: a whole name goes before its parts.
     alternatives.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    alternatives.push(r"<@[^>]{1,40}>".to_owned());
-    let name = format!(r"(?:@?(?:{})\b|@[\w.-]{{2,40}})", alternatives.join("|"));
+    let mut kinds = vec![r"<@[^>]{1,40}>".to_owned(), r"@[\w.-]{2,40}".to_owned()];
+    if !alternatives.is_empty() {
+        kinds.insert(0, format!(r"@?(?:{})\b", alternatives.join("|")));
+    }
+    let name = format!("(?:{})", kinds.join("|"));
     let greeting = Regex::new(&format!(r"(?m)^(?i:hi|hello|hey|dear|thanks|thank you)[ ,]+{name}[,!.:]*\s*"));
     let mention = Regex::new(&format!(r"(^|[\s(*_>,]){name}"));
     let (Ok(greeting), Ok(mention)) = (greeting, mention) else { return String::new() };

@@ -69,20 +69,27 @@ pub async fn answer_to(core: &Core, platform: &Platform, text: &str) -> anyhow::
         return Ok(None);
     }
     let at = meaning::alike(&core.knowledge);
-    nearest(core, platform, &topic(text), at).await
+    nearest(core, platform, &topic(text), at, |_| true).await
 }
 
-/// What the backlog says when no page answers: only what was asked in nearly the same words.
+/// What the backlog says when no page answers: only what was asked in nearly the same words, and only what is planned or
+/// decided. That others asked in vain too is no answer, and must not hide a gap.
 ///
 /// # Errors
 /// When the store or the model fails.
 pub async fn instead_of_nothing(core: &Core, platform: &Platform, text: &str) -> anyhow::Result<Option<Entry>> {
-    nearest(core, platform, text, meaning::sure(&core.knowledge)).await
+    nearest(core, platform, text, meaning::sure(&core.knowledge), |status| status >= Status::Planned).await
 }
 
-async fn nearest(core: &Core, platform: &Platform, text: &str, at: f32) -> anyhow::Result<Option<Entry>> {
+async fn nearest(
+    core: &Core,
+    platform: &Platform,
+    text: &str,
+    at: f32,
+    says: impl Fn(Status) -> bool,
+) -> anyhow::Result<Option<Entry>> {
     let found = themes::compared(core, platform, text).await?;
-    let best = found.into_iter().next().filter(|(_, likeness)| *likeness >= at);
+    let best = found.into_iter().find(|(theme, _)| says(theme.status)).filter(|(_, likeness)| *likeness >= at);
     Ok(best.map(|(theme, _)| entry(&core.config.server.public_url(), platform, &theme)))
 }
 
