@@ -19,10 +19,9 @@ pub struct ReviewLink {
 
 pub async fn run(config: Option<PathBuf>, command: ReviewLink) -> anyhow::Result<ExitCode> {
     let (core, _, _) = app::build(config).await?;
-    let person = core
-        .config
-        .member(&command.person)
-        .with_context(|| format!("no platform's files name a person {}; see `people` in platform.yaml", command.person))?;
+    let person = core.config.member(&command.person).with_context(|| {
+        format!("no platform's files name a person {}; see `people` in platform.yaml", command.person)
+    })?;
     let mut tx = core.db.write().await?;
     let link = login::offer_link(&core, &mut tx, &person, &command.path).await?;
     core.db.commit(tx).await?;

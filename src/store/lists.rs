@@ -234,7 +234,8 @@ pub async fn questions(
 /// # Errors
 /// When the database refuses.
 pub async fn question(tx: &mut Tx, platform: &str, id: QuestionId) -> Result<Option<AskedQuestion>> {
-    let row = sql!("SELECT * FROM questions WHERE id = $1 AND platform = $2").bind(id).bind(platform).optional(tx).await?;
+    let row =
+        sql!("SELECT * FROM questions WHERE id = $1 AND platform = $2").bind(id).bind(platform).optional(tx).await?;
     row.as_ref().map(AskedQuestion::from_row).transpose()
 }
 

@@ -33,17 +33,15 @@ impl LoginLink {
 /// # Errors
 /// When the database refuses.
 pub async fn offer(tx: &mut Tx, hash: TokenHash, link: &LoginLink) -> Result<()> {
-    sql!(
-        "INSERT INTO login_links (hash, person, name, path, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)"
-    )
-    .bind(hash)
-    .bind(link.person.as_str())
-    .bind(link.name.as_str())
-    .bind(link.path.as_str())
-    .bind(link.created_at)
-    .bind(link.expires_at)
-    .execute(tx)
-    .await?;
+    sql!("INSERT INTO login_links (hash, person, name, path, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(hash)
+        .bind(link.person.as_str())
+        .bind(link.name.as_str())
+        .bind(link.path.as_str())
+        .bind(link.created_at)
+        .bind(link.expires_at)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -65,11 +63,12 @@ pub async fn look_at(tx: &mut Tx, hash: TokenHash, now: Timestamp) -> Result<Opt
 /// # Errors
 /// When the database refuses.
 pub async fn use_up(tx: &mut Tx, hash: TokenHash, now: Timestamp) -> Result<Option<LoginLink>> {
-    let row = sql!("UPDATE login_links SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING *")
-        .bind(hash)
-        .bind(now)
-        .optional(tx)
-        .await?;
+    let row =
+        sql!("UPDATE login_links SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING *")
+            .bind(hash)
+            .bind(now)
+            .optional(tx)
+            .await?;
     row.as_ref().map(LoginLink::from_row).transpose()
 }
 

@@ -5,12 +5,7 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 use reqwest::{Client, Method, StatusCode, header};
 use serde_json::{Value, json};
-use stationmaster::{
-    domain::access::Scope,
-    ops::review::decide,
-    store,
-    web::api,
-};
+use stationmaster::{domain::access::Scope, ops::review::decide, store, web::api};
 
 use crate::{
     review::seed,
@@ -204,10 +199,14 @@ async fn requests_and_feedback_come_in_once() {
         let served = Served::over(world).await;
         let sam = Caller::new(&served, write);
         let path = "/platforms/harbor/requests";
-        let body = json!({ "title": "A disk is full", "text": "The disk of the build machine is full.", "priority": "high" });
+        let body =
+            json!({ "title": "A disk is full", "text": "The disk of the build machine is full.", "priority": "high" });
         let (status, opened) = sam.call(Method::POST, path, Some(&body), Some("one")).await;
         assert_eq!(status, StatusCode::CREATED, "{opened}");
-        assert_eq!((&opened["request"]["priority"], &opened["request"]["requester"]), (&json!("high"), &json!("Sam Support")));
+        assert_eq!(
+            (&opened["request"]["priority"], &opened["request"]["requester"]),
+            (&json!("high"), &json!("Sam Support"))
+        );
         let (status, again) = sam.call(Method::POST, path, Some(&body), Some("one")).await;
         assert_eq!((status, &again["request"]["number"]), (StatusCode::CREATED, &opened["request"]["number"]));
         let other = json!({ "title": "Another disk" });
@@ -215,7 +214,10 @@ async fn requests_and_feedback_come_in_once() {
         let (_, second) = sam.call(Method::POST, path, Some(&other), Some("two")).await;
         assert_ne!(second["request"]["number"], opened["request"]["number"]);
         let (status, problem) = sam.call(Method::POST, path, Some(&json!({ "title": " " })), None).await;
-        assert_eq!((status, &problem["errors"]["text"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("Write what you need.")));
+        assert_eq!(
+            (status, &problem["errors"]["text"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("Write what you need."))
+        );
         let (status, problem) = sam.call(Method::POST, path, Some(&json!({ "titel": "x" })), None).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
         let feedback = "/platforms/harbor/feedback";

@@ -121,7 +121,12 @@ async fn an_owner_logs_in_from_chat_looks_and_decides() {
     wait_for_text(&client, "status", "Planned").await;
     wait_for(&client, ".notice").await;
 
-    let more = [("question", story.as_str()), ("login", "/review/login"), ("nothing", "/review/p/harbor/nothing"), ("mine", "/review/mine")];
+    let more = [
+        ("question", story.as_str()),
+        ("login", "/review/login"),
+        ("nothing", "/review/p/harbor/nothing"),
+        ("mine", "/review/mine"),
+    ];
     for (width, theme) in [(1280, "light"), (1280, "dark"), (390, "light"), (320, "light")] {
         client.issue_cmd(Width(width)).await.unwrap();
         let cookie = format!("document.cookie = 'stationmaster_theme={theme}; path=/review'");

@@ -19,8 +19,7 @@ use crate::{
     ops::{
         Failure, FormErrors, UserError,
         feedback::{self, By, Said},
-        intake, requests,
-        work,
+        intake, requests, work,
     },
     store::{
         self, Tx,

@@ -97,8 +97,20 @@ pub struct QuestionItem {
 
 impl Listed for QuestionItem {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "asked_at", "text", "asker", "team", "capability", "channel", "private", "verdict", "mode", "helpful",
-        "outcome", "request", "gap",
+        "id",
+        "asked_at",
+        "text",
+        "asker",
+        "team",
+        "capability",
+        "channel",
+        "private",
+        "verdict",
+        "mode",
+        "helpful",
+        "outcome",
+        "request",
+        "gap",
     ];
 
     fn cursor(&self) -> Cursor {
@@ -139,8 +151,26 @@ pub struct RequestItem {
 
 impl Listed for RequestItem {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "number", "opened_at", "title", "kind", "state", "priority", "route", "capability", "team", "requester",
-        "assignee", "private", "service", "approval", "cause", "outcome", "resolved_at", "closed_at", "tracker",
+        "id",
+        "number",
+        "opened_at",
+        "title",
+        "kind",
+        "state",
+        "priority",
+        "route",
+        "capability",
+        "team",
+        "requester",
+        "assignee",
+        "private",
+        "service",
+        "approval",
+        "cause",
+        "outcome",
+        "resolved_at",
+        "closed_at",
+        "tracker",
     ];
 
     fn cursor(&self) -> Cursor {
@@ -173,8 +203,20 @@ pub struct FeedbackItem {
 
 impl Listed for FeedbackItem {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "number", "said_at", "kind", "status", "text", "capability", "team", "person", "anonymous", "effort",
-        "contact", "reply", "replied_at",
+        "id",
+        "number",
+        "said_at",
+        "kind",
+        "status",
+        "text",
+        "capability",
+        "team",
+        "person",
+        "anonymous",
+        "effort",
+        "contact",
+        "reply",
+        "replied_at",
     ];
 
     fn cursor(&self) -> Cursor {
@@ -208,11 +250,7 @@ impl Listed for AuditItem {
 ///
 /// # Errors
 /// When the store refuses.
-pub(super) async fn names(
-    core: &Core,
-    tx: &mut Tx,
-    ids: BTreeSet<String>,
-) -> store::Result<BTreeMap<String, String>> {
+pub(super) async fn names(core: &Core, tx: &mut Tx, ids: BTreeSet<String>) -> store::Result<BTreeMap<String, String>> {
     let mut names = BTreeMap::new();
     let mut elsewhere: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for id in ids.iter().map(String::as_str) {
@@ -246,7 +284,12 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn questions(&self, filter: &QuestionFilter, span: Span, page: Page) -> anyhow::Result<Vec<QuestionItem>> {
+    pub async fn questions(
+        &self,
+        filter: &QuestionFilter,
+        span: Span,
+        page: Page,
+    ) -> anyhow::Result<Vec<QuestionItem>> {
         let mut tx = self.core.db.read().await.context("open a transaction")?;
         let mut filter = filter.clone();
         if !self.rights.sees_people() {

@@ -60,7 +60,8 @@ where
         let (person, token) =
             login::bearer(&core, &text.ok_or_else(Problem::no_token)?).await?.ok_or_else(Problem::no_token)?;
         let platform = core.config.platform(&token.platform).cloned().ok_or_else(Problem::no_token)?;
-        let rights = review::rights(&platform, &person).filter(|rights| rights.reads()).ok_or_else(Problem::no_token)?;
+        let rights =
+            review::rights(&platform, &person).filter(|rights| rights.reads()).ok_or_else(Problem::no_token)?;
         Ok(Self { core, platform, person, rights, scope: token.scope, token: token.id, key, params })
     }
 }

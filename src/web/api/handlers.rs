@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     domain::{feedback::Kind, request::Priority},
     ops::{
-        UserError, Failure,
+        Failure, UserError,
         review::{
             self,
             ask::{Ask, Opinion},

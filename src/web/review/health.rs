@@ -230,13 +230,12 @@ pub async fn knowledge(visit: Visit, Path(platform): Path<String>) -> Result<Res
             "unused",
             "Cited by no answer",
             format!("No answer of the last {DAYS} days needed them: are they about what nobody asks, or hard to find?"),
-            pages
-                .iter()
-                .filter(|page| page.problem.is_none() && page.cited_at.is_none_or(|at| at < since))
-                .map(|page| {
+            pages.iter().filter(|page| page.problem.is_none() && page.cited_at.is_none_or(|at| at < since)).map(
+                |page| {
                     let last = page.cited_at.map(|at| format!("Cited last on {}", day(at)));
                     row(page, last.unwrap_or_else(|| "Never cited".to_owned()))
-                }),
+                },
+            ),
         ),
     ];
     visit::show(&KnowledgePage { frame: stay.frame("Knowledge", "knowledge"), sources, lists })

@@ -40,7 +40,11 @@ fn frame(title: &str, look: Look) -> Frame {
 }
 
 /// How to log in.
-pub async fn page(State(core): State<Arc<Core>>, look: Look, Query(wanted): Query<Wanted>) -> Result<Response, Refusal> {
+pub async fn page(
+    State(core): State<Arc<Core>>,
+    look: Look,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Refusal> {
     let server = &core.config.server;
     let mut commands = Vec::new();
     if server.slack.is_on() || !server.discord.is_on() {
@@ -65,21 +69,13 @@ fn used_up(look: Look) -> Response {
 }
 
 /// A button for whoever a link was given to.
-pub async fn look(
-    State(core): State<Arc<Core>>,
-    look: Look,
-    Path(secret): Path<String>,
-) -> Result<Response, Refusal> {
+pub async fn look(State(core): State<Arc<Core>>, look: Look, Path(secret): Path<String>) -> Result<Response, Refusal> {
     let Some(link) = login::look_at_link(&core, &secret).await? else { return Ok(used_up(look)) };
     visit::show(&EnterPage { frame: frame("Log in", look), name: link.name })
 }
 
 /// The button was pressed: the link is used up, and a session begins.
-pub async fn enter(
-    State(core): State<Arc<Core>>,
-    look: Look,
-    Path(secret): Path<String>,
-) -> Result<Response, Refusal> {
+pub async fn enter(State(core): State<Arc<Core>>, look: Look, Path(secret): Path<String>) -> Result<Response, Refusal> {
     match login::with_link(&core, &secret).await {
         Ok((token, path)) => {
             let cookie = [(header::SET_COOKIE, visit::session_cookie(&core, &token))];

@@ -127,10 +127,8 @@ impl Params {
         options: impl IntoIterator<Item = (String, String)>,
     ) -> Field {
         let now = self.get(name);
-        let mut choices: Vec<Choice> = options
-            .into_iter()
-            .map(|(value, label)| Choice { chosen: now == Some(&value), value, label })
-            .collect();
+        let mut choices: Vec<Choice> =
+            options.into_iter().map(|(value, label)| Choice { chosen: now == Some(&value), value, label }).collect();
         if let Some(other) = now.filter(|_| choices.iter().all(|choice| !choice.chosen)) {
             choices.push(Choice { value: other.to_owned(), label: other.to_owned(), chosen: true });
         }
@@ -144,10 +142,7 @@ impl Params {
     /// The first and the last day.
     pub fn days(&self) -> [Field; 2] {
         let day = |name| Input::Day(self.owned(name).unwrap_or_default());
-        [
-            Field { name: "from", label: "From", input: day("from") },
-            Field { name: "to", label: "To", input: day("to") },
-        ]
+        [Field { name: "from", label: "From", input: day("from") }, Field { name: "to", label: "To", input: day("to") }]
     }
 }
 

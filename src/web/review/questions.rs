@@ -86,9 +86,11 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
         params.search("Words"),
         params.choice("verdict", "Verdict", plain(["answered", "suggested", "abstained"])),
         params.choice("outcome", "Outcome", plain(["open", "resolved", "returned", "unresolved", "unknown"])),
-        params.choice("helpful", "Rated", [("yes", "Helpful"), ("no", "Not helpful")].map(|(id, label)| {
-            (id.to_owned(), label.to_owned())
-        })),
+        params.choice(
+            "helpful",
+            "Rated",
+            [("yes", "Helpful"), ("no", "Not helpful")].map(|(id, label)| (id.to_owned(), label.to_owned())),
+        ),
         params.choice("capability", "Capability", stay.capabilities()),
         params.choice("team", "Team", stay.teams()),
         params.choice("channel", "Channel", stay.reader().channels()),

@@ -110,10 +110,8 @@ pub async fn board(visit: Visit, Path(platform): Path<String>) -> Result<Respons
     for item in items {
         by_state.entry(item.state).or_default().push(Row::of(&stay, item));
     }
-    let columns = [State::Open, State::Assigned, State::Waiting].map(|state| Column {
-        label: readable(state.id()),
-        rows: by_state.remove(state.id()).unwrap_or_default(),
-    });
+    let columns = [State::Open, State::Assigned, State::Waiting]
+        .map(|state| Column { label: readable(state.id()), rows: by_state.remove(state.id()).unwrap_or_default() });
     let frame = stay.frame("Board", "requests");
     visit::show(&BoardPage { frame, base: stay.path("/requests"), columns: columns.into(), cut })
 }
@@ -196,7 +194,8 @@ pub async fn story(visit: Visit, Path((platform, number)): Path<(String, String)
         )));
     };
     let story = reader.request_story(number).await?.ok_or_else(|| stay.visit.missing())?;
-    let moves = if story.may_move { Some(Moves::of(&story.request, reader.choices(story.request.id).await?)) } else { None };
+    let moves =
+        if story.may_move { Some(Moves::of(&story.request, reader.choices(story.request.id).await?)) } else { None };
     let RequestStory { request, text, form, resolution, routed_why, promise, timeline, question, version, .. } = story;
     let title = request.title.clone().unwrap_or_default();
     let page = RequestPage {

@@ -50,8 +50,16 @@ pub async fn audit(visit: Visit, Path(platform): Path<String>) -> Result<Respons
     let people = stay.platform.people.iter().map(|member| (member.id.clone(), member.name.clone()));
     let actors = people.chain([("stationmaster".to_owned(), "Stationmaster".to_owned())]);
     let verbs = [
-        "request.opened", "request.claimed", "request.assigned", "request.routed", "request.resolved", "request.closed",
-        "feedback.triaged", "token.created", "token.revoked", "job.replayed",
+        "request.opened",
+        "request.claimed",
+        "request.assigned",
+        "request.routed",
+        "request.resolved",
+        "request.closed",
+        "feedback.triaged",
+        "token.created",
+        "token.revoked",
+        "job.replayed",
     ];
     let verbs = verbs.map(|verb| (verb.to_owned(), verb.replace('.', " ")));
     let mut fields = vec![params.choice("actor", "Who", actors), params.choice("verb", "What", verbs)];

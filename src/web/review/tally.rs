@@ -117,7 +117,11 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         assert_eq!((tally.take(one), tally.take(one)), (Ok(()), Err(1)));
         clock.advance(Duration::from_hours(1));
-        assert_eq!((tally.take(one), tally.take(one), tally.take(one)), (Ok(()), Ok(()), Err(1)), "never more than most");
+        assert_eq!(
+            (tally.take(one), tally.take(one), tally.take(one)),
+            (Ok(()), Ok(()), Err(1)),
+            "never more than most"
+        );
     }
 
     #[test]

@@ -33,7 +33,9 @@ const NOTICE: &str = "stationmaster_notice";
 #[derive(Debug)]
 pub enum Refusal {
     /// Nobody is logged in; `next` is the page they wanted.
-    Login { next: String },
+    Login {
+        next: String,
+    },
     /// There is no such page, or none for this person.
     Missing(Box<Look>),
     User(Box<Look>, UserError),
