@@ -207,7 +207,7 @@ async fn each_role_sees_its_own_pages() {
         }
         assert_eq!(olga.status("/review/p/loom").await, 404, "there is no such platform");
         // Numbers without people's names.
-        for path in ["/questions", "/requests", "/requests/1", "/feedback", "/export/questions.csv"] {
+        for path in ["/questions", "/requests/1", "/feedback", "/export/requests.csv", "/export/questions.csv"] {
             let path = format!("/review/p/harbor{path}");
             let (owners, viewers) = (olga.page(&path).await, vera.page(&path).await);
             assert!(owners.contains("Dot Matrix") || owners.contains("Dev Eloper"), "{path}: {owners}");
@@ -229,9 +229,13 @@ async fn lists_are_narrowed_by_their_address() {
         seed(&world).await;
         let served = Served::over(world).await;
         let olga = log_in(&served, "olga").await;
-        let sees = async |query: &str, bread: bool, backups: bool| {
+        let sees = async |query: &str, export: bool, backups: bool| {
             let page = olga.page(&format!("/review/p/harbor/questions{query}")).await;
-            assert_eq!((page.contains("sourdough"), page.contains("backups kept")), (bread, backups), "{query}");
+            assert_eq!(
+                (page.contains("nightly sourdough"), page.contains("backups kept")),
+                (export, backups),
+                "{query}"
+            );
         };
         sees("", true, true).await;
         sees("?verdict=abstained", true, false).await;
@@ -336,7 +340,8 @@ async fn decisions_are_guarded_told_and_audited() {
         assert!(html.contains("Deploys &#60;b&#62;take&#60;/b&#62; an hour."), "{html}");
         let decision = [("status", "planned"), ("capability", "databases"), ("reply", "In autumn.")];
         assert_eq!(olga.post(page, &[&decision[..], &[("csrf", "x"), ("seen", "0")]].concat()).await.status(), 422);
-        assert_eq!(sam.send(page, page, &decision).await.status(), 404, "support reads, the owner decides");
+        let supports = [&decision[..], &[("seen", "0")]].concat();
+        assert_eq!(sam.send(page, page, &supports).await.status(), 404, "support reads, the owner decides");
         assert_eq!(olga.send(page, page, &decision).await.status(), StatusCode::SEE_OTHER);
         let after = olga.page(page).await;
         assert!(after.contains("Planned") && after.contains("In autumn."), "{after}");

@@ -49,6 +49,7 @@ pub fn rights(platform: &Platform, person: &Person) -> Option<Rights> {
 }
 
 /// A time as the API writes it: RFC 3339 in UTC.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over like this")]
 fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(at)
 }

@@ -10,6 +10,9 @@ pub struct Bars {
     pub piles: Vec<Pile>,
     /// Lines across, with what they stand for.
     pub lines: Vec<Line>,
+    /// Size of the drawing, in its own units.
+    pub width: f64,
+    pub height: f64,
 }
 
 /// One pile.
@@ -40,9 +43,8 @@ pub struct Line {
     pub value: i64,
 }
 
-/// Size of a chart, in its own units.
-pub const WIDTH: f64 = 720.0;
-pub const HEIGHT: f64 = 220.0;
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 40.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 12.0;
@@ -82,19 +84,11 @@ impl Bars {
         let piles = piles.collect();
         let lines = (0..).map(|n| n * step).take_while(|value| *value <= top);
         let lines = lines.map(|value| Line { y: place(value), value }).collect();
-        Self { title: title.into(), says: says.into(), series, piles, lines }
+        Self { title: title.into(), says: says.into(), series, piles, lines, width: WIDTH, height: HEIGHT }
     }
 
     pub fn is_empty(&self) -> bool {
         self.piles.iter().all(|pile| pile.parts.is_empty())
-    }
-
-    pub const fn width(&self) -> f64 {
-        WIDTH
-    }
-
-    pub const fn height(&self) -> f64 {
-        HEIGHT
     }
 }
 

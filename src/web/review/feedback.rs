@@ -15,7 +15,7 @@ use crate::{
     domain::feedback::{Kind, Status},
     ops::{
         UserError,
-        review::{FeedbackItem, Listed as _, decide::Triage},
+        review::{FeedbackItem, decide::Triage},
     },
 };
 
@@ -71,7 +71,7 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
         params.choice("team", "Team", stay.teams()),
     ];
     fields.extend(params.days());
-    let listing = Listing::of(&stay, "feedback", fields, &mut items, |item| item.cursor());
+    let listing = Listing::of(&stay, "feedback", fields, &mut items);
     let rows = items.into_iter().map(|item| Row::of(&stay, item)).collect();
     visit::show(&InboxPage { frame: stay.frame("Feedback", "feedback"), listing, rows })
 }

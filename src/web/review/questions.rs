@@ -11,7 +11,7 @@ use super::{
 use crate::{
     console::render,
     domain::ids::QuestionId,
-    ops::review::{Listed as _, QuestionItem, story::QuestionStory},
+    ops::review::{Listed, QuestionItem, story::QuestionStory},
 };
 
 /// A list's surroundings: filters, files, and the next page.
@@ -35,18 +35,12 @@ pub struct Listing {
 
 impl Listing {
     /// For a list that has `fields`; takes the row away that is one too many.
-    pub fn of<T>(
-        stay: &Stay,
-        name: &'static str,
-        fields: Vec<Field>,
-        rows: &mut Vec<T>,
-        cursor: impl Fn(&T) -> crate::store::lists::Cursor,
-    ) -> Self {
+    pub fn of<T: Listed>(stay: &Stay, name: &'static str, fields: Vec<Field>, rows: &mut Vec<T>) -> Self {
         let params = &stay.visit.params;
         let more = rows.len() > ROWS as usize;
         rows.truncate(ROWS as usize);
         let path = stay.path(&format!("/{name}"));
-        let next = rows.last().filter(|_| more).map(|row| params.with("after", Some(&cursor(row).to_string())));
+        let next = rows.last().filter(|_| more).map(|row| params.with("after", Some(&row.cursor().to_string())));
         Self {
             name,
             export: stay.path(&format!("/export/{name}")),
@@ -96,7 +90,7 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
         params.choice("channel", "Channel", stay.reader().channels()),
     ];
     fields.extend(params.days());
-    let listing = Listing::of(&stay, "questions", fields, &mut items, |item| item.cursor());
+    let listing = Listing::of(&stay, "questions", fields, &mut items);
     let rows = items.into_iter().map(|item| Row {
         at: stay.moment(item.asked_at),
         capability: stay.capability(item.capability.as_deref()),

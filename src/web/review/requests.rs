@@ -82,7 +82,7 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
         params.choice("cause", "Root cause", causes),
     ];
     fields.extend(params.days());
-    let listing = Listing::of(&stay, "requests", fields, &mut items, |item| item.cursor());
+    let listing = Listing::of(&stay, "requests", fields, &mut items);
     let rows = items.into_iter().map(|item| Row::of(&stay, item)).collect();
     let sees_people = stay.rights.sees_people();
     visit::show(&RequestsPage { frame: stay.frame("Requests", "requests"), listing, rows, sees_people })

@@ -13,10 +13,7 @@ use super::{
 };
 use crate::{
     domain::{access::Scope, ids::JobId},
-    ops::{
-        UserError,
-        review::{AuditItem, Listed as _},
-    },
+    ops::{UserError, review::AuditItem},
     store::{self, health, tokens::Token},
 };
 
@@ -64,7 +61,7 @@ pub async fn audit(visit: Visit, Path(platform): Path<String>) -> Result<Respons
     let verbs = verbs.map(|verb| (verb.to_owned(), verb.replace('.', " ")));
     let mut fields = vec![params.choice("actor", "Who", actors), params.choice("verb", "What", verbs)];
     fields.extend(params.days());
-    let listing = Listing::of(&stay, "audit", fields, &mut items, |item| item.cursor());
+    let listing = Listing::of(&stay, "audit", fields, &mut items);
     let rows = items.into_iter().map(|item| AuditRow {
         at: stay.moment(item.at),
         detail: item.detail.to_string(),
@@ -131,7 +128,7 @@ pub async fn system(visit: Visit, Path(platform): Path<String>) -> Result<Respon
                 at: stay.moment(job.created_at),
             })
             .collect(),
-        findings: core.config.findings.findings.iter().map(|finding| finding_words(finding)).collect(),
+        findings: core.config.findings.findings.iter().map(finding_words).collect(),
         may_decide: stay.rights.decides(),
     };
     visit::show(&page)
