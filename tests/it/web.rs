@@ -15,6 +15,7 @@ pub struct Served {
     pub address: String,
     pub client: Client,
     stop: CancellationToken,
+    worker: tokio::task::JoinHandle<()>,
 }
 
 impl Served {
@@ -33,8 +34,8 @@ impl Served {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         tokio::spawn(web::serve(listener, web::router(Arc::clone(&world.core), Vec::new()), stop.clone()));
-        tokio::spawn(jobs::run(Arc::clone(&world.core), stop.clone()));
-        Self { world, address, client: Client::new(), stop }
+        let worker = tokio::spawn(jobs::run(Arc::clone(&world.core), stop.clone()));
+        Self { world, address, client: Client::new(), stop, worker }
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
@@ -52,6 +53,8 @@ impl Served {
     /// Serves no more, and gives the world back.
     pub async fn close(self) -> World {
         self.stop.cancel();
+        // What it has in hand is finished first.
+        self.worker.await.unwrap();
         self.world.drain().await;
         self.world
     }
