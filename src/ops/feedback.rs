@@ -447,9 +447,10 @@ async fn keep_filled(
     action: &Action,
     filled: &Filled,
 ) -> Result<Feedback, Failure> {
-    let message = match filled.is_anonymous() {
-        true => None,
-        false => Some(origin(core, tx, press, person, action, filled).await?),
+    let message = if filled.is_anonymous() {
+        None
+    } else {
+        Some(origin(core, tx, press, person, action, filled).await?)
     };
     let said = Said {
         platform: filled.platform(core)?,

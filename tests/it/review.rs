@@ -88,7 +88,7 @@ async fn log_in(served: &Served, person: &str) -> Browser {
     let entered = browser.post(&path, &[]).await;
     assert_eq!(entered.status(), StatusCode::SEE_OTHER);
     let cookie = entered.headers()[header::SET_COOKIE].to_str().unwrap();
-    browser.cookie = cookie.split(';').next().unwrap().to_owned();
+    cookie.split(';').next().unwrap().clone_into(&mut browser.cookie);
     browser
 }
 
@@ -302,12 +302,12 @@ async fn a_list_goes_on_where_it_ended_and_is_exported_whole() {
             let link = Regex::new(r#"href="/review/p/harbor/questions/([0-9a-f-]{36})" data-testid"#).unwrap();
             link.captures_iter(page).map(|found| found[1].to_owned()).collect()
         };
+        let next = Regex::new(r#"rel="next" href="([^"]+)""#).unwrap();
         for filter in ["", "?team=cart", "?q=question"] {
             let (mut path, mut seen) = (format!("/review/p/harbor/questions{filter}"), Vec::new());
             loop {
                 let page = olga.page(&path).await;
                 seen.extend(ids(&page));
-                let next = Regex::new(r#"rel="next" href="([^"]+)""#).unwrap();
                 let Some(found) = next.captures(&page) else { break };
                 path = found[1].replace("&#38;", "&").replace("&amp;", "&");
             }

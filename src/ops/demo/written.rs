@@ -327,14 +327,13 @@ impl<'a> Writer<'a> {
             (None, Some(service)) => service.name.clone(),
             (None, None) => format!("Please help us with {}: it blocks our release.", subject.keyword),
         };
-        let origin = match question {
-            Some((_, message)) => message.clone(),
-            None => {
-                let place = Place { chat: CHAT.to_owned(), channel: self.channel(), thread: None };
-                let message = self.message(Some((&asker.id, &asker.name)), place, words.clone(), opened.at);
-                store::messages::insert(tx, &message).await?;
-                message
-            }
+        let origin = if let Some((_, message)) = question {
+            message.clone()
+        } else {
+            let place = Place { chat: CHAT.to_owned(), channel: self.channel(), thread: None };
+            let message = self.message(Some((&asker.id, &asker.name)), place, words.clone(), opened.at);
+            store::messages::insert(tx, &message).await?;
+            message
         };
         let request = self.row(year, asker, (topic, &words), opened, (question.map(|(id, _)| id), origin.id));
         store::requests::insert(tx, &request).await?;
