@@ -148,8 +148,8 @@ mod tests {
             assert_eq!(same(&registered, &definitions("platform")), expected);
         }
         check(|_| {}, true);
-        check(|all| all[2]["description"] = json!("Other"), false);
-        check(|all| all[2]["options"][0]["options"][0]["autocomplete"] = json!(false), false);
+        check(|all| all[3]["description"] = json!("Other"), false);
+        check(|all| all[3]["options"][0]["options"][0]["autocomplete"] = json!(false), false);
         check(|all| all[0]["name"] = json!("Ask"), false);
         check(|all| drop(all.as_array_mut().expect("a list").pop()), false);
     }

@@ -447,11 +447,8 @@ async fn keep_filled(
     action: &Action,
     filled: &Filled,
 ) -> Result<Feedback, Failure> {
-    let message = if filled.is_anonymous() {
-        None
-    } else {
-        Some(origin(core, tx, press, person, action, filled).await?)
-    };
+    let message =
+        if filled.is_anonymous() { None } else { Some(origin(core, tx, press, person, action, filled).await?) };
     let said = Said {
         platform: filled.platform(core)?,
         kind: filled.kind,

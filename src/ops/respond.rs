@@ -24,6 +24,7 @@ use crate::{
     config::{CuratedAnswer, Platform},
     domain::{
         answer::{Citation, Mode, Verdict},
+        audience::Audience,
         embedding::TextHash,
         feedback::Kind,
         ids::{ActionId, AnswerId, QuestionId},
@@ -39,6 +40,9 @@ use crate::{
         messages::Message,
     },
 };
+
+/// What stands for a source where an answer cites a curated one.
+pub(super) const CURATED: &str = "answers";
 
 /// Another platform must be this much less on topic for a question to be sent to the first without asking.
 const PLATFORM_MARGIN: f64 = 0.15;
@@ -533,7 +537,7 @@ impl Given {
 
     fn cite(id: &str, title: &str, url: String) -> Citation {
         Citation {
-            source: "answers".to_owned(),
+            source: CURATED.to_owned(),
             path: id.to_owned(),
             title: title.to_owned(),
             headings: Vec::new(),
@@ -594,6 +598,12 @@ fn draft(core: &Core, situation: &Situation, found: &Found, curated: Option<Give
     Draft { verdict, mode: Mode::Extractive, confidence: found.judgement.confidence, extract, curated: None, notes }
 }
 
+/// Was it said in a channel that only some may read?
+fn is_for_some(core: &Core, message: &Message) -> bool {
+    let channel = core.config.channel(&message.place.chat, &message.place.channel);
+    channel.is_some_and(|(_, channel)| channel.audience != Audience::Everyone)
+}
+
 /// Stores question, answer, citations and buttons, and enqueues the card.
 async fn settle(
     core: &Core,
@@ -631,7 +641,7 @@ async fn settle(
         person: situation.person.id.clone(),
         team: platform.team_of(&situation.person),
         capability: capability.map(|it| it.id.clone()),
-        direct: message.direct,
+        direct: message.direct || message.command || is_for_some(core, message),
     };
     let question = store::answers::ask(&mut tx, &question).await.context("store the question")?;
     let id = AnswerId::new(&*core.clock);

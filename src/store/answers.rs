@@ -27,7 +27,7 @@ pub struct Question {
     pub person: String,
     pub team: Option<String>,
     pub capability: Option<String>,
-    /// Asked where nobody else reads.
+    /// Asked where not everybody reads: in a direct message, by a command, in a channel for some.
     pub direct: bool,
 }
 

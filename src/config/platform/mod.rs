@@ -94,6 +94,11 @@ impl Platform {
         self.sources.iter().find(|source| source.id == id)
     }
 
+    /// May this person read the pages of a source? What no file names any more is read by nobody.
+    pub fn may_read(&self, source: &str, person: &Person) -> bool {
+        self.source(source).is_some_and(|source| source.audience.admits(&self.id, person))
+    }
+
     /// The capability whose name or keywords the text mentions most, if any does.
     pub fn capability_for(&self, text: &str) -> Option<&Capability> {
         let words: BTreeSet<String> = text

@@ -11,7 +11,7 @@ use crate::{
         answer::{Citation, Mode, RatingReason, Verdict},
         ids::{AnswerId, QuestionId, RequestId},
     },
-    ops::{requests, why},
+    ops::{insight::ledger, requests, respond, why},
     store::{self, Tx, requests::Request},
 };
 
@@ -121,11 +121,21 @@ impl Reader<'_> {
         Ok(Some(QuestionStory { question, context, why, answers, request, returned_as }))
     }
 
+    /// Curated answers and decisions are for everybody on the platform, pages for the readers of their source.
+    fn may_read(&self, citation: &Citation) -> bool {
+        [respond::CURATED, ledger::SOURCE].contains(&citation.source.as_str())
+            || self.platform.may_read(&citation.source, self.person)
+    }
+
     async fn answers(&self, tx: &mut Tx, question: QuestionId, direct: bool) -> anyhow::Result<Vec<AnswerStory>> {
         let sees = self.rights.sees_people();
         let mut stories = Vec::new();
         for answer in store::answers::of_question(tx, question).await? {
-            let citations = store::answers::citations(tx, answer.id).await?;
+            let mut citations = store::answers::citations(tx, answer.id).await?;
+            let all = citations.len();
+            citations.retain(|citation| self.may_read(citation));
+            // The words of a page that the reader may not open.
+            let withheld = citations.len() < all;
             let ratings = store::ratings::of_answer(tx, answer.id).await?;
             let known = names(self.core, tx, ratings.iter().map(|rating| rating.person.clone()).collect()).await?;
             let ratings = ratings.into_iter().map(|rating| RatingStory {
@@ -141,7 +151,7 @@ impl Reader<'_> {
                 verdict: answer.verdict,
                 mode: answer.mode,
                 confidence: answer.confidence,
-                text: (sees || !direct).then_some(answer.text),
+                text: ((sees || !direct) && !withheld).then_some(answer.text),
                 latency_ms: answer.latency_ms,
                 index_version: answer.index_version,
                 superseded: answer.superseded_at.is_some(),

@@ -168,11 +168,12 @@ pub async fn teams(caller: Caller, Path(platform): Path<String>) -> Answer {
 
 /// Pages, with when they were reviewed and cited last.
 pub async fn pages(caller: Caller, Path(platform): Path<String>) -> Answer {
-    caller.at(&platform)?;
+    let reader = caller.at(&platform)?;
     let mut tx = caller.core.db.read().await?;
     let pages = health::pages(&mut tx, &platform).await?;
     let items: Vec<Value> = pages
         .into_iter()
+        .filter(|page| reader.platform.may_read(&page.source, reader.person))
         .map(|page| {
             json!({
                 "source": page.source, "path": page.path, "title": page.title, "url": page.url,

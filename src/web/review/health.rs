@@ -186,10 +186,12 @@ pub async fn knowledge(visit: Visit, Path(platform): Path<String>) -> Result<Res
     let now = core.clock.now();
     let since = days_ago(now, DAYS);
     let mut tx = core.db.read().await?;
-    let pages = health::pages(&mut tx, &platform).await?;
+    let reader = &stay.visit.person;
+    let mut pages = health::pages(&mut tx, &platform).await?;
+    pages.retain(|page| stay.platform.may_read(&page.source, reader));
     let rated = health::rated_pages(&mut tx, &platform, since, 500).await?;
     let mut sources = Vec::new();
-    for source in &stay.platform.sources {
+    for source in stay.platform.sources.iter().filter(|source| source.audience.admits(&platform, reader)) {
         let state = store::knowledge::source_state(&mut tx, &platform, &source.id).await?;
         sources.push(SourceRow {
             id: source.id.clone(),
