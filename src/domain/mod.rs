@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod audience;
 pub mod cluster;
+pub mod digest;
 pub mod embedding;
 pub mod feedback;
 pub mod file;
