@@ -131,40 +131,47 @@ async fn keep(
     late: bool,
     plan: Option<&DigestPlan>,
 ) -> anyhow::Result<()> {
-    let now = core.clock.now();
-    let digest = Digest {
-        id: DigestId::new(&*core.clock),
-        platform: platform.id.clone(),
-        week: facts.week.to_string(),
-        facts: serde_json::to_value(facts).context("write the facts")?,
-        late,
-        made_at: now,
-        sent_at: plan.map(|_| now),
-    };
+    let digest = row(core, facts, late)?;
     let mut tx = core.db.write().await.context("open a transaction")?;
     if !store::digests::keep(&mut tx, &digest).await? {
         return Ok(());
     }
     if let Some(plan) = plan {
-        plan_letters(core, &mut tx, platform, plan, digest.id).await?;
+        post(core, &mut tx, platform, plan, digest.id).await?;
     }
     core.db.commit(tx).await.context("commit the digest")?;
-    let sent = digest.sent_at.is_some();
-    info!(digest.week = digest.week, digest.sent = sent, "Digest of {} made.", digest.week);
+    info!(digest.week = digest.week, digest.sent = plan.is_some(), "Digest of {} made.", digest.week);
     Ok(())
 }
 
-async fn plan_letters(
+/// A digest as it is kept, before it is sent.
+fn row(core: &Core, facts: &DigestFacts, late: bool) -> anyhow::Result<Digest> {
+    Ok(Digest {
+        id: DigestId::new(&*core.clock),
+        platform: facts.platform.clone(),
+        week: facts.week.to_string(),
+        facts: serde_json::to_value(facts).context("write the facts")?,
+        late,
+        made_at: core.clock.now(),
+        sent_at: None,
+    })
+}
+
+/// Plans the letters of a digest, unless they were planned before: then it is `false`.
+async fn post(
     core: &Core,
     tx: &mut Tx,
     platform: &Platform,
     plan: &DigestPlan,
     digest: DigestId,
-) -> store::Result<()> {
+) -> store::Result<bool> {
+    if !store::digests::mark_sent(tx, digest, core.clock.now()).await? {
+        return Ok(false);
+    }
     for to in recipients(core, platform, plan) {
         work::enqueue(tx, core, work::WRITE_DIGEST, &Write { digest, to }, None, None).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The people of the plan, and its channel in every chat system that has it.
@@ -350,14 +357,11 @@ pub async fn send(core: &Core, platform: &Platform, week: IsoWeek) -> anyhow::Re
         UserError::new(format!("Nobody gets the digest of {}.", platform.name), "Add digest to its platform.yaml.")
     })?;
     let made = read(core, platform, week).await?;
-    let late = plan.schedule.is_late(week, core.clock.now());
-    keep(core, platform, &made.facts, late, None).await?;
+    let fresh = row(core, &made.facts, plan.schedule.is_late(week, core.clock.now()))?;
     let mut tx = core.db.write().await.context("open a transaction")?;
-    let row = store::digests::of_week(&mut tx, &platform.id, &week.to_string()).await?.context("find the digest")?;
-    if !store::digests::mark_sent(&mut tx, row.id, core.clock.now()).await? {
-        return Ok(false);
-    }
-    plan_letters(core, &mut tx, platform, plan, row.id).await?;
+    store::digests::keep(&mut tx, &fresh).await?;
+    let kept = store::digests::of_week(&mut tx, &platform.id, &fresh.week).await?.context("find the digest")?;
+    let sent = post(core, &mut tx, platform, plan, kept.id).await?;
     core.db.commit(tx).await.context("commit the sending")?;
-    Ok(true)
+    Ok(sent)
 }

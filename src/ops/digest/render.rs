@@ -253,12 +253,12 @@ impl View<'_> {
 
     /// For chat: compact, with a link to the whole.
     pub fn card(&self) -> Card {
-        let mut card = Card::text(format!("**{}**", self.heading()));
+        let mut card = Card::text(format!("**{}** · [the whole digest]({})", self.heading(), self.address()));
         if let Some(late) = self.late() {
             card = card.with(Block::Note { markdown: late.to_owned(), warning: true });
         }
         if self.facts.quiet {
-            return card.with(Block::Text { markdown: format!("{} [The digest]({})", self.quiet(), self.address()) });
+            return card.with(Block::Text { markdown: self.quiet() });
         }
         let suggestions = self.suggestions();
         if !suggestions.is_empty() {
@@ -268,8 +268,7 @@ impl View<'_> {
         for Section { title, lines } in self.sections(ON_CARD, NAMED_TEAMS) {
             card = card.with(Block::Text { markdown: format!("**{title}**\n{}", listed(&lines)) });
         }
-        card.with(Block::Text { markdown: format!("[The whole digest]({})", self.address()) })
-            .with(Block::Note { markdown: escape(&self.facts.how_minutes), warning: false })
+        card.with(Block::Note { markdown: escape(&self.facts.how_minutes), warning: false })
     }
 
     /// The whole, as Markdown. `pictures`: the description and the address of each.
