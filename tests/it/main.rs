@@ -11,6 +11,7 @@ mod configuration;
 mod conformance;
 mod conversation;
 mod crash;
+mod digest;
 mod discord;
 mod duty;
 mod feedback;
