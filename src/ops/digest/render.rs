@@ -227,12 +227,12 @@ impl View<'_> {
         let mut lines = Vec::new();
         if let Some(oldest) = &self.facts.oldest_feedback {
             lines.push(format!(
-                "[Feedback F{}]({}) ({}) has waited longest: {}; {} wait",
+                "[Feedback F{}]({}) ({}) has waited longest: {}; {} in all",
                 oldest.number,
                 self.link(&format!("feedback/{}", oldest.number)),
                 oldest.kind,
                 plural(oldest.days, "day", "days"),
-                standing.new_feedback,
+                plural(standing.new_feedback, "waits", "wait"),
             ));
         }
         if standing.open_requests > 0 {
@@ -246,7 +246,11 @@ impl View<'_> {
         suggestions
             .map(|suggestion| {
                 let evidence = self.absolute(&suggestion.path);
-                format!("{} About {}. [Evidence]({evidence})", escape(&suggestion.text), minutes(suggestion.minutes))
+                let cost = match suggestion.minutes {
+                    0 => String::new(),
+                    lost => format!(" About {}.", minutes(lost)),
+                };
+                format!("{}{cost} [Evidence]({evidence})", escape(&suggestion.text))
             })
             .collect()
     }
@@ -309,14 +313,14 @@ impl View<'_> {
     pub fn html(&self, pictures: &[Picture]) -> String {
         let title = escape_html(&format!("{}: {}", self.facts.name, self.facts.week.label()));
         let body = markup::html(&self.markdown(&[]));
-        let images: String = pictures
+        let images: Vec<String> = pictures
             .iter()
             .map(|picture| {
                 let data = BASE64_STANDARD.encode(&picture.png);
                 format!("<img src=\"data:image/png;base64,{data}\" alt=\"{}\">\n", escape_html(&picture.alt))
             })
             .collect();
-        let body = body.replace("<h2>The weeks</h2>", &format!("<h2>The weeks</h2>\n{images}"));
+        let body = body.replace("<h2>The weeks</h2>", &format!("<h2>The weeks</h2>\n{}", images.concat()));
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
              content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n\
