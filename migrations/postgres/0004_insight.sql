@@ -339,6 +339,14 @@ CREATE TABLE digests (
     UNIQUE (platform, week)
 );
 
+-- Who got a digest, by which message. `recipient`: `person`, and their id; or `channel`, the chat system and the channel's id.
+CREATE TABLE digest_letters (
+    digest_id UUID NOT NULL REFERENCES digests (id),
+    recipient TEXT NOT NULL,
+    message_id UUID NOT NULL REFERENCES messages (id),
+    PRIMARY KEY (digest_id, recipient)
+);
+
 -- What a team says against its statement of a month. `told_id`: the bot's message that told the owner.
 CREATE TABLE disputes (
     id UUID NOT NULL PRIMARY KEY,

@@ -339,6 +339,14 @@ CREATE TABLE digests (
     UNIQUE (platform, week)
 ) STRICT;
 
+-- Who got a digest, by which message. `recipient`: `person`, and their id; or `channel`, the chat system and the channel's id.
+CREATE TABLE digest_letters (
+    digest_id BLOB NOT NULL REFERENCES digests (id),
+    recipient TEXT NOT NULL,
+    message_id BLOB NOT NULL REFERENCES messages (id),
+    PRIMARY KEY (digest_id, recipient)
+) STRICT;
+
 -- What a team says against its statement of a month. `told_id`: the bot's message that told the owner.
 CREATE TABLE disputes (
     id BLOB NOT NULL PRIMARY KEY,

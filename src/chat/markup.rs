@@ -1,7 +1,7 @@
 //! Markdown to the marks of a chat system: one walk over the text, a dialect for each system.
 
 use comrak::{
-    Arena, Options,
+    Arena, Options, markdown_to_html,
     nodes::{AstNode, ListType, NodeValue, TableAlignment},
     parse_document,
 };
@@ -38,6 +38,14 @@ pub fn render(markdown: &str, dialect: &Dialect) -> String {
     options.extension.tasklist = true;
     let root = parse_document(&arena, markdown, &options);
     Writer { dialect }.blocks(root, "\n\n")
+}
+
+/// Writes Markdown as HTML, for a page. Raw HTML is shown as text, and dangerous links lose their address.
+pub fn html(markdown: &str) -> String {
+    let mut options = Options::default();
+    options.extension.table = true;
+    options.render.escape = true;
+    markdown_to_html(markdown, &options)
 }
 
 struct Writer<'d> {

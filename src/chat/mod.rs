@@ -230,6 +230,8 @@ pub struct Outbound {
 pub struct OutboundFile {
     pub name: String,
     pub bytes: Vec<u8>,
+    /// What a picture shows, for those who do not see it.
+    pub alt: Option<String>,
 }
 
 impl std::fmt::Debug for OutboundFile {

@@ -11,6 +11,7 @@ use out;
 mod ask;
 mod check;
 mod demo;
+mod digest;
 mod discord;
 mod duty;
 mod eval;
@@ -49,6 +50,7 @@ Examples:
   stationmaster why                              why the last message was answered as it was
   stationmaster check                            is everything configured right?
   stationmaster duty                             who is on duty now?
+  stationmaster digest                           what the last week was like
   stationmaster slack manifest                   the app to create at Slack
   stationmaster discord invite                   the link that adds the bot to a Discord server";
 
@@ -66,6 +68,8 @@ enum Command {
     Why(why::Why),
     /// Fill an empty store with an invented year, to look at
     Demo(demo::Demo),
+    /// Print the digest of a week, or send it
+    Digest(digest::Digest),
     /// Say who is on duty, and until when
     Duty(duty::Duty),
     /// See waiting and failed work, and run it again
@@ -95,6 +99,7 @@ pub async fn run() -> ExitCode {
         Command::Check(command) => check::run(config, command).await,
         Command::Why(command) => why::run(config, command).await,
         Command::Demo(command) => demo::run(config, command).await,
+        Command::Digest(command) => digest::run(config, command).await,
         Command::Duty(command) => duty::run(config, command).await,
         Command::Jobs(command) => jobs::run(config, command).await,
         Command::ReviewLink(command) => review_link::run(config, command).await,

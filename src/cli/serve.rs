@@ -16,7 +16,7 @@ use crate::{
     app,
     config::server::{EmbeddingsKind, SlackTransport},
     jobs,
-    ops::{Core, insight, login, people, requests, surveys, sync, understand},
+    ops::{Core, digest, insight, login, people, requests, surveys, sync, understand},
     store, telemetry, web,
 };
 
@@ -154,6 +154,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
             refresh_groups(&core).await?;
             insight::outcomes::plan(&core).await?;
             insight::gather::plan(&core).await?;
+            digest::tick(&core).await?;
             let mut tx = core.db.write().await?;
             let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);
             store::jobs::prune(&mut tx, crate::clock::Timestamp::from_micros(before)).await?;

@@ -23,7 +23,7 @@ use std::{path::PathBuf, sync::Arc};
 
 pub use answers::CuratedAnswer;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use platform::{Capability, Channel, Hours, Platform, Source, SourceKind, TrackerTarget};
+pub use platform::{Capability, Channel, DigestPlan, Hours, Platform, Source, SourceKind, TrackerTarget};
 pub use rota::{Rota, RotaKeeper};
 pub use routes::{Assign, Route, Routes, Rule};
 pub use server::Server;

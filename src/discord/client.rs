@@ -20,6 +20,8 @@ use crate::{
 /// Where Discord itself answers; any other address is a proxy or a test server.
 const OFFICIAL: &str = "https://discord.com";
 
+/// Longest description of a picture, in characters.
+const MOST_ALT: usize = 1024;
 /// Where Discord keeps attachments.
 const FILE_HOSTS: [&str; 2] = ["cdn.discordapp.com", "media.discordapp.net"];
 
@@ -191,6 +193,10 @@ impl Api {
         let attachment = CreateAttachment::bytes(file.bytes.clone(), file.name.clone());
         let mut body = body.clone();
         body["attachments"] = json!([{ "id": "0", "filename": file.name }]);
+        if let Some(alt) = &file.alt {
+            let alt: String = alt.chars().take(MOST_ALT).collect();
+            body["attachments"][0]["description"] = json!(alt);
+        }
         let parts = Multipart {
             upload: MultipartUpload::Attachments(vec![attachment]),
             fields: Vec::new(),

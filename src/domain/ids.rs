@@ -77,4 +77,6 @@ id! {
     DisputeId,
     /// A page of a knowledge source.
     PageId,
+    /// A weekly digest.
+    DigestId,
 }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod answer;
 pub mod audience;
 pub mod cluster;
+pub mod digest;
 pub mod embedding;
 pub mod feedback;
 pub mod file;

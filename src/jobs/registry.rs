@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     ops::{
-        Core, catch_up, deliver, furnish, insight, people, requests, respond, surveys, sync,
+        Core, catch_up, deliver, digest, furnish, insight, people, requests, respond, surveys, sync,
         work::{
             self, CarryFile, CatchUp, Deliver, Fulfil, Furnish, Gather, LookUp, Outcome, Propose, ReadTicket, Respond,
             Sync, Tell, TellDispute, Track, Watch,
@@ -77,6 +77,14 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         work::SETTLE => insight::outcomes::settle(core).await.map(|_| ()),
         work::TELL_DISPUTE => match payload::<TellDispute>(job) {
             Ok(payload) => return insight::statements::tell_owner(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::WRITE_DIGEST => match payload::<digest::Write>(job) {
+            Ok(payload) => return digest::write(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::SHOW_DIGEST => match payload::<digest::Show>(job) {
+            Ok(payload) => return digest::show(core, job, &payload).await,
             Err(outcome) => return outcome,
         },
         work::SYNC => match payload::<Sync>(job) {

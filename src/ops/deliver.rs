@@ -123,8 +123,13 @@ pub async fn replace(core: &Core, tx: &mut Tx, message: &Message, card: &Card) -
     enqueue(core, tx, message).await
 }
 
+/// What is posted in a channel is posted one after the other.
+pub(super) fn lane(place: &Place) -> String {
+    format!("deliver {} {}", place.chat, place.channel)
+}
+
 async fn enqueue(core: &Core, tx: &mut Tx, message: &Message) -> anyhow::Result<()> {
-    let lane = format!("deliver {} {}", message.place.chat, message.place.channel);
+    let lane = lane(&message.place);
     let payload = work::Deliver { message: message.id };
     work::enqueue(tx, core, work::DELIVER, &payload, Some(lane), None).await.context("enqueue the delivery")
 }

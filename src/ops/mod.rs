@@ -7,6 +7,7 @@ pub mod command;
 pub mod compose;
 pub mod deliver;
 pub mod demo;
+pub mod digest;
 pub mod duty;
 pub mod evaluate;
 pub mod evaluate_clusters;

@@ -167,6 +167,8 @@ pub const GATHER: &str = "gather";
 pub const TELL: &str = "tell";
 pub const SETTLE: &str = "settle";
 pub const TELL_DISPUTE: &str = "tell_dispute";
+pub const WRITE_DIGEST: &str = "write_digest";
+pub const SHOW_DIGEST: &str = "show_digest";
 pub const SYNC: &str = "sync";
 
 /// How a handler ended.

@@ -12,6 +12,8 @@ use crate::{
 /// What stands before a file's id where other messages have their stamp: an upload is shared some time later, and Slack
 /// does not say when.
 const FILE: &str = "file ";
+/// Longest description of a picture, in characters.
+const MOST_ALT: usize = 1000;
 
 impl Slack {
     pub(super) async fn read_file(&self, file: &FileRef, limit: usize) -> Result<Vec<u8>, PostError> {
@@ -35,7 +37,8 @@ impl Slack {
             return Ok(format!("{FILE}{id}"));
         }
         let size = file.bytes.len().to_string();
-        let place = [("filename", file.name.clone()), ("length", size)];
+        let mut place = vec![("filename", file.name.clone()), ("length", size)];
+        place.extend(file.alt.as_ref().map(|alt| ("alt_txt", alt.chars().take(MOST_ALT).collect())));
         let place = self.client.read("files.getUploadURLExternal", &place).await?;
         let (Some(address), Some(id)) = (place["upload_url"].as_str(), place["file_id"].as_str()) else {
             return Err(PostError::later("Slack named no address for a file"));

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod curated;
 pub mod demo;
 pub mod dialect;
+pub mod digests;
 pub mod disputes;
 pub mod drafts;
 pub mod feedback;

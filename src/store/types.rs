@@ -93,6 +93,7 @@ values! {
     crate::domain::ids::ThemeId => Uuid |id: crate::domain::ids::ThemeId| id.uuid();
     crate::domain::ids::CuratedId => Uuid |id: crate::domain::ids::CuratedId| id.uuid();
     crate::domain::ids::DisputeId => Uuid |id: crate::domain::ids::DisputeId| id.uuid();
+    crate::domain::ids::DigestId => Uuid |id: crate::domain::ids::DigestId| id.uuid();
     crate::domain::ids::PageId => Uuid |id: crate::domain::ids::PageId| id.uuid();
 }
 

@@ -427,3 +427,21 @@ fn the_sample_platform_is_right() {
     }
     assert!(routes.get("trust").unwrap().restricted);
 }
+
+#[test]
+fn digests_need_somebody_who_gets_them_and_a_time() {
+    const FILE: &str = "platforms/harbor/platform.yaml";
+    #[track_caller]
+    fn found(digest: &str, expected: &str) {
+        check(FILE, "examples:", &format!("digest:\n{digest}examples:"), expected);
+    }
+    found("  day: monday\n", "nobody gets this digest");
+    found("  to: [nobody]\n", "error: platform.yaml:10: nobody, who gets the digest, is not in people");
+    found("  day: someday\n  to: [olga]\n", "platform.yaml:10: `someday` is no day");
+    found("  day: mon-fri\n  to: [olga]\n", "`mon-fri` is no day");
+    found("  at: \"25:00\"\n  to: [olga]\n", "`25:00` is no time of day");
+    found("  channel: owners\n", "the channel owners is not in channels");
+    found("  timezone: Europe/Paris\n  to: [olga]\n", "and hours has Europe/Berlin");
+    found("  hour: 9\n  to: [olga]\n", "platform.yaml:10");
+    assert_eq!(findings(FILE, "examples:", "digest: { day: fri, at: \"16:30\", to: [olga] }\nexamples:"), "");
+}

@@ -13,6 +13,7 @@ mod conformance;
 mod conversation;
 mod crash;
 mod demo;
+mod digest;
 mod discord;
 mod duty;
 mod feedback;

@@ -15,7 +15,7 @@ use super::{
         hours,
         identifiers::{Kind, is_address},
     },
-    Capability, Channel, Member, Platform, Source, SourceKind, Team, TrackerTarget,
+    Capability, Channel, Member, Platform, Source, SourceKind, Team, TrackerTarget, digest,
     file::{
         AudienceFile, GitFile, GithubFile, Ids, JiraFile, MemberFile, PlatformFile, SiteFile, SourceFile, TrackerFile,
     },
@@ -59,6 +59,7 @@ impl Checker<'_> {
             backstage,
             examples,
             tracker,
+            digest,
         } = file;
         if name.value.trim().is_empty() {
             self.error(&name, "the name is empty", "give the platform the name people know it by");
@@ -117,7 +118,7 @@ impl Checker<'_> {
                 }
             })
             .collect();
-        let channels = channels
+        let channels: Vec<Channel> = channels
             .into_iter()
             .map(|channel| Channel {
                 name: channel.name.value.trim_start_matches('#').to_owned(),
@@ -154,6 +155,8 @@ impl Checker<'_> {
         }
         let sources = sources.into_iter().filter_map(|source| self.source(source)).collect();
         let tracker = tracker.and_then(|tracker| self.tracker(tracker));
+        let known = digest::Known { people: &people, channels: &channels, hours: hours.as_ref() };
+        let digest = digest.and_then(|file| digest::check(self.file, file, &known, self.findings));
         let platform = Platform {
             id,
             name: name.value,
@@ -176,6 +179,7 @@ impl Checker<'_> {
             examples,
             routes: Routes::default(),
             tracker,
+            digest,
         };
         (platform, owned)
     }

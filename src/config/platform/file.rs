@@ -8,7 +8,10 @@ use std::{
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::super::{hours::HoursFile, services::Backstage};
+use super::{
+    super::{hours::HoursFile, services::Backstage},
+    digest::DigestFile,
+};
 use crate::domain::{message::ChannelMode, people::Role};
 
 /// Ids per chat system.
@@ -36,6 +39,7 @@ pub(super) struct PlatformFile {
     #[serde(default)]
     pub(super) examples: Vec<String>,
     pub(super) tracker: Option<Spanned<TrackerFile>>,
+    pub(super) digest: Option<Spanned<DigestFile>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,7 @@
 //! A platform as its files describe it: `config/platforms/<id>/platform.yaml` and the folders beside it.
 
 mod checker;
+mod digest;
 mod file;
 mod load;
 
@@ -9,9 +10,10 @@ use std::{
     path::PathBuf,
 };
 
+use jiff::tz::TimeZone;
 use url::Url;
 
-pub use self::load::load_all;
+pub use self::{digest::DigestPlan, load::load_all};
 pub use super::hours::Hours;
 use super::{CuratedAnswer, Routes, promises::Promises, rota::Rota, services::Backstage, surveys::Survey};
 use crate::domain::{
@@ -57,6 +59,8 @@ pub struct Platform {
     pub routes: Routes,
     /// Where requests are worked on besides chat; off when there is none.
     pub tracker: Option<TrackerTarget>,
+    /// When its weekly digest goes out, and to whom; never without.
+    pub digest: Option<DigestPlan>,
 }
 
 impl Platform {
@@ -84,6 +88,13 @@ impl Platform {
         let own = self.own_teams();
         let uses = person.teams.iter().find(|team| !own.contains(team.as_str()));
         uses.or_else(|| person.teams.first()).cloned()
+    }
+
+    /// By whose clocks its weeks begin: those of its hours, else of its digest, else UTC.
+    pub fn zone(&self) -> TimeZone {
+        let of_hours = self.hours.as_ref().and_then(|hours| TimeZone::get(&hours.timezone).ok());
+        let of_digest = || self.digest.as_ref().map(|digest| digest.schedule.zone.clone());
+        of_hours.or_else(of_digest).unwrap_or(TimeZone::UTC)
     }
 
     pub fn service(&self, id: &str) -> Option<&Service> {

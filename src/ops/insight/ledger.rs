@@ -115,7 +115,7 @@ fn entry(site: &str, platform: &Platform, theme: &Theme) -> Entry {
             path: theme.number.to_string(),
             title: format!("Backlog of {}, item {}", platform.name, theme.number),
             headings: Vec::new(),
-            url: format!("{}/review/{}/themes/{}", site.trim_end_matches('/'), platform.id, theme.number),
+            url: format!("{}/review/p/{}/themes/{}", site.trim_end_matches('/'), platform.id, theme.number),
             age: None,
         },
     }

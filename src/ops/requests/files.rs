@@ -182,7 +182,7 @@ async fn settle(core: &Core, job: &Job, source: &Message, copy: &Message) -> Res
     };
     let missing = match fetch(core, job, source, file, chat.capabilities().files).await? {
         Ok(bytes) => {
-            outbound.file = Some(OutboundFile { name: file.name.clone(), bytes });
+            outbound.file = Some(OutboundFile { name: file.name.clone(), bytes, alt: None });
             match chat.post(job.id, &outbound).await {
                 Ok(id) => return record(core, copy, &id, None).await,
                 Err(PostError::Never(reason)) => {

@@ -242,6 +242,7 @@ impl World {
         self.clock.advance(time);
         stationmaster::ops::requests::clock::tick(&self.core).await.expect("what is due can be done");
         stationmaster::ops::surveys::tick(&self.core).await.expect("surveys can be looked at");
+        stationmaster::ops::digest::tick(&self.core).await.expect("digests can be made");
         self.drain().await;
     }
 
