@@ -461,7 +461,7 @@ async fn the_ledger_answers_what_was_asked_for_and_decided() {
         }
         let citation = world.citations(asked).await.remove(0);
         assert_eq!(citation.source, "decisions");
-        assert!(citation.url.ends_with(&format!("/review/harbor/themes/{}", theme.number)), "{}", citation.url);
+        assert!(citation.url.ends_with(&format!("/review/p/harbor/themes/{}", theme.number)), "{}", citation.url);
         let olga = person(&world, "olga");
         let at = (theme.number, theme.version);
         decide::decide(&world.core, &olga, at, Status::Declined, Some("A restore needs a second pair of eyes."))

@@ -600,7 +600,7 @@ async fn three_things_are_suggested_and_nobody_is_named() {
         assert_eq!(suggestions.len(), 3);
         assert!(suggestions.windows(2).all(|pair| pair[0].minutes >= pair[1].minutes), "{suggestions:?}");
         let gap = suggestions.iter().find(|suggestion| suggestion.reason == Reason::Gap).unwrap();
-        assert_eq!((gap.minutes, gap.path.as_str()), (600, "/review/harbor/gaps/6"));
+        assert_eq!((gap.minutes, gap.path.as_str()), (600, "/review/p/harbor/gaps/6"));
         assert!(gap.text.contains("How do I 6?"), "{gap:?}");
 
         let view = made.view("https://desk.example/");
@@ -612,7 +612,7 @@ async fn three_things_are_suggested_and_nobody_is_named() {
                 assert!(!shown.contains(name), "{name} in {shown}");
             }
         }
-        assert!(markdown.contains("[How do I 6?](https://desk.example/review/harbor/gaps/6)"), "{markdown}");
+        assert!(markdown.contains("[How do I 6?](https://desk.example/review/p/harbor/gaps/6)"), "{markdown}");
         assert!(markdown.contains("Minutes are an estimate"));
         assert!(card.to_markdown().len() < 6000 && card.blocks.len() < 15, "it is compact");
         assert!(html.contains("Theme &lt;") && !html.contains("Theme <"), "titles are escaped");
