@@ -10,6 +10,7 @@ pub mod demo;
 pub mod dialect;
 pub mod disputes;
 pub mod drafts;
+pub mod evidence;
 pub mod feedback;
 pub mod gaps;
 pub mod health;

@@ -204,7 +204,7 @@ async fn a_gap_is_renamed_drafted_dismissed_and_exported() {
         let sam = person(&world, "sam");
         let gap = gaps::rename(&world.core, &sam, (gap.number, gap.version), "Graphics cards").await.unwrap();
         let gap = gaps::edit_draft(&world.core, &sam, (gap.number, gap.version), "Ask in the portal.").await.unwrap();
-        let gap = gaps::dismiss(&world.core, &sam, (gap.number, gap.version)).await.unwrap();
+        let gap = gaps::dismiss(&world.core, &sam, (gap.number, gap.version), "It is not ours.").await.unwrap();
         assert_eq!(gap.state, GapState::Dismissed);
         let gap = gaps::reopen(&world.core, &sam, (gap.number, gap.version)).await.unwrap();
         let page = export::Page {
@@ -461,7 +461,7 @@ async fn the_ledger_answers_what_was_asked_for_and_decided() {
         }
         let citation = world.citations(asked).await.remove(0);
         assert_eq!(citation.source, "decisions");
-        assert!(citation.url.ends_with(&format!("/review/harbor/themes/{}", theme.number)), "{}", citation.url);
+        assert!(citation.url.ends_with(&format!("/review/p/harbor/themes/{}", theme.number)), "{}", citation.url);
         let olga = person(&world, "olga");
         let at = (theme.number, theme.version);
         decide::decide(&world.core, &olga, at, Status::Declined, Some("A restore needs a second pair of eyes."))

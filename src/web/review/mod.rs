@@ -1,10 +1,13 @@
 //! The review site: pages for those who look after a platform, rendered here, with a session and rights looked at anew for
 //! every page.
 
+mod answers;
 mod chart;
 mod export;
 mod feedback;
+mod gaps;
 mod health;
+mod history;
 pub(super) mod lists;
 mod login;
 mod overview;
@@ -13,6 +16,7 @@ mod questions;
 mod requests;
 mod settings;
 pub(super) mod tally;
+mod themes;
 mod visit;
 
 use std::sync::{Arc, LazyLock};
@@ -65,6 +69,17 @@ pub(super) fn routes(core: &Arc<Core>) -> Router<Arc<Core>> {
         .route("/review/p/{platform}/requests/{number}/{verb}", post(requests::act))
         .route("/review/p/{platform}/feedback", get(feedback::list))
         .route("/review/p/{platform}/feedback/{number}", get(feedback::one).post(feedback::triage))
+        .route("/review/p/{platform}/gaps", get(gaps::list))
+        .route("/review/p/{platform}/gaps/{number}", get(gaps::one))
+        .route("/review/p/{platform}/gaps/{number}/{verb}", post(gaps::act))
+        .route("/review/p/{platform}/answers", get(answers::list))
+        .route("/review/p/{platform}/answers/new", get(answers::blank).post(answers::publish))
+        .route("/review/p/{platform}/answers/{id}", get(answers::one).post(answers::edit))
+        .route("/review/p/{platform}/answers/{id}/retire", post(answers::retire))
+        .route("/review/p/{platform}/themes", get(themes::backlog))
+        .route("/review/p/{platform}/themes/{number}", get(themes::one))
+        .route("/review/p/{platform}/themes/{number}/{verb}", post(themes::act))
+        .route("/review/p/{platform}/decisions", get(themes::decisions))
         .route("/review/p/{platform}/services", get(health::services))
         .route("/review/p/{platform}/teams", get(health::teams))
         .route("/review/p/{platform}/knowledge", get(health::knowledge))

@@ -298,11 +298,13 @@ pub struct Tab {
 }
 
 /// Pages of a platform, each with what it asks of its reader.
-const TABS: [(Tab, Needs); 9] = [
+const TABS: [(Tab, Needs); 11] = [
     (Tab { id: "overview", label: "Overview", path: "", key: 'o' }, Needs::Reading),
     (Tab { id: "questions", label: "Questions", path: "/questions", key: 'q' }, Needs::Reading),
+    (Tab { id: "gaps", label: "Gaps", path: "/gaps", key: 'g' }, Needs::Reading),
     (Tab { id: "requests", label: "Requests", path: "/requests", key: 'r' }, Needs::Reading),
     (Tab { id: "feedback", label: "Feedback", path: "/feedback", key: 'f' }, Needs::Reading),
+    (Tab { id: "themes", label: "Backlog", path: "/themes", key: 'b' }, Needs::Reading),
     (Tab { id: "services", label: "Services", path: "/services", key: 's' }, Needs::Reading),
     (Tab { id: "teams", label: "Teams", path: "/teams", key: 't' }, Needs::Reading),
     (Tab { id: "knowledge", label: "Knowledge", path: "/knowledge", key: 'k' }, Needs::Reading),
@@ -358,6 +360,16 @@ impl Moment {
     }
 }
 
+/// One of several pages or filters that stand side by side.
+#[derive(Debug, Clone)]
+pub struct Way {
+    pub label: String,
+    pub path: String,
+    /// How many things are there.
+    pub n: Option<i64>,
+    pub here: bool,
+}
+
 /// Answers with a page.
 ///
 /// # Errors
@@ -366,7 +378,11 @@ pub fn show(template: &impl Template) -> Result<Response, Refusal> {
     show_as(StatusCode::OK, template)
 }
 
-fn show_as(status: StatusCode, template: &impl Template) -> Result<Response, Refusal> {
+/// Answers with a page and a status: what was filled in stays, and the page says what is wrong with it.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn show_as(status: StatusCode, template: &impl Template) -> Result<Response, Refusal> {
     let html = template.render().map_err(|error| Refusal::Internal(error.into()))?;
     let mut response = (status, Html(html)).into_response();
     let over = HeaderValue::from_static("stationmaster_notice=; Path=/review; HttpOnly; SameSite=Lax; Max-Age=0");
