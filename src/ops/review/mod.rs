@@ -281,6 +281,15 @@ pub(super) async fn names(core: &Core, tx: &mut Tx, ids: BTreeSet<String>) -> st
     Ok(names)
 }
 
+/// Names of people by their ids, in a transaction of its own. The caller knows that the reader may see them.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn names_of(core: &Core, ids: BTreeSet<String>) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut tx = core.db.read().await.context("open a transaction")?;
+    Ok(names(core, &mut tx, ids).await?)
+}
+
 /// Whoever has to do with the requests.
 fn people_of(requests: &[Request]) -> BTreeSet<String> {
     requests.iter().flat_map(|request| std::iter::once(&request.requester).chain(&request.assignee)).cloned().collect()

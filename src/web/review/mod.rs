@@ -5,6 +5,7 @@ mod answers;
 mod chart;
 mod export;
 mod feedback;
+mod figures;
 mod gaps;
 mod health;
 mod history;
@@ -15,7 +16,9 @@ pub(super) mod params;
 mod questions;
 mod requests;
 mod settings;
+mod surveys;
 pub(super) mod tally;
+mod teams;
 mod themes;
 mod visit;
 
@@ -81,7 +84,9 @@ pub(super) fn routes(core: &Arc<Core>) -> Router<Arc<Core>> {
         .route("/review/p/{platform}/themes/{number}/{verb}", post(themes::act))
         .route("/review/p/{platform}/decisions", get(themes::decisions))
         .route("/review/p/{platform}/services", get(health::services))
-        .route("/review/p/{platform}/teams", get(health::teams))
+        .route("/review/p/{platform}/teams", get(teams::list))
+        .route("/review/p/{platform}/teams/{team}", get(teams::statement))
+        .route("/review/p/{platform}/surveys", get(surveys::list))
         .route("/review/p/{platform}/knowledge", get(health::knowledge))
         .route("/review/p/{platform}/audit", get(settings::audit))
         .route("/review/p/{platform}/system", get(settings::system))

@@ -7,6 +7,7 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::{
+    figures::mean_in_words,
     history::{self, Done},
     lists,
     params::{Choice, Field, Input, readable},
@@ -17,7 +18,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         feedback::Status,
-        statistics::{self, Mean, Shown},
+        statistics,
         theme::{ItemKind, Weights},
     },
     ops::{
@@ -245,17 +246,6 @@ impl EffectView {
             }
         };
         Self { verdict, tag, sentence, before: side(&effect.before), after: side(&effect.after) }
-    }
-}
-
-/// A mean with n and its interval, or that too few people stand behind it.
-pub fn mean_in_words(score: &Shown<Mean>, most: u32) -> String {
-    match score {
-        Shown::TooFew { n } => format!("Too few to show ({n})"),
-        Shown::Value { value: Mean { n, mean, interval } } => {
-            let interval = interval.map(|it| format!(", {:.1} to {:.1}", it.low, it.high)).unwrap_or_default();
-            format!("{mean:.1} of {most} (n = {n}{interval})")
-        }
     }
 }
 
@@ -491,12 +481,5 @@ mod tests {
         assert_eq!(days("").unwrap(), None);
         assert_eq!(days("0,5").unwrap(), Some(0.5));
         assert!(days("soon").is_err());
-    }
-
-    #[test]
-    fn a_mean_says_n_or_that_it_is_of_too_few() {
-        let mean = Mean::of_sums(4, 20, 104, (1.0, 7.0)).unwrap();
-        assert_eq!(mean_in_words(&Shown::if_enough(4, 5, mean), 7), "Too few to show (4)");
-        assert_eq!(mean_in_words(&Shown::if_enough(5, 5, mean), 7), "5.0 of 7 (n = 4, 3.2 to 6.8)");
     }
 }
