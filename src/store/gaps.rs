@@ -49,7 +49,7 @@ pub struct Gap {
 }
 
 impl Gap {
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             id: GapId::from_uuid(row.get("id")?),
             number: row.get("number")?,

@@ -11,6 +11,7 @@ pub mod dialect;
 pub mod digests;
 pub mod disputes;
 pub mod drafts;
+pub mod evidence;
 pub mod feedback;
 pub mod gaps;
 pub mod health;

@@ -195,6 +195,19 @@ pub struct Scores {
     pub squares: i64,
 }
 
+impl Scores {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            instrument: row.get("instrument")?,
+            wording: row.get("wording")?,
+            n: count(row, "n")?,
+            people: count(row, "people")?,
+            sum: row.get("total")?,
+            squares: row.get("squares")?,
+        })
+    }
+}
+
 /// # Errors
 /// When the database refuses.
 pub async fn scores(tx: &mut Tx, platform: &str, window: &Window) -> Result<Vec<Scores>> {
@@ -209,18 +222,7 @@ pub async fn scores(tx: &mut Tx, platform: &str, window: &Window) -> Result<Vec<
     .bind(window.end)
     .all(tx)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Scores {
-                instrument: row.get("instrument")?,
-                wording: row.get("wording")?,
-                n: count(row, "n")?,
-                people: count(row, "people")?,
-                sum: row.get("total")?,
-                squares: row.get("squares")?,
-            })
-        })
-        .collect()
+    rows.iter().map(Scores::from_row).collect()
 }
 
 /// What a request costs in minutes, where nobody told them.

@@ -51,7 +51,7 @@ pub struct Theme {
 }
 
 impl Theme {
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             id: ThemeId::from_uuid(row.get("id")?),
             number: row.get("number")?,
@@ -260,7 +260,7 @@ pub struct Item {
 pub const BY_LIKENESS: &str = "likeness";
 
 impl Item {
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
             theme: ThemeId::from_uuid(row.get("theme_id")?),
             kind: row.parsed("kind", ItemKind::from_id, "kind of an item")?,

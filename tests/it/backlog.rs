@@ -204,7 +204,7 @@ async fn a_gap_is_renamed_drafted_dismissed_and_exported() {
         let sam = person(&world, "sam");
         let gap = gaps::rename(&world.core, &sam, (gap.number, gap.version), "Graphics cards").await.unwrap();
         let gap = gaps::edit_draft(&world.core, &sam, (gap.number, gap.version), "Ask in the portal.").await.unwrap();
-        let gap = gaps::dismiss(&world.core, &sam, (gap.number, gap.version)).await.unwrap();
+        let gap = gaps::dismiss(&world.core, &sam, (gap.number, gap.version), "It is not ours.").await.unwrap();
         assert_eq!(gap.state, GapState::Dismissed);
         let gap = gaps::reopen(&world.core, &sam, (gap.number, gap.version)).await.unwrap();
         let page = export::Page {

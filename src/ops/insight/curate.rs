@@ -160,7 +160,7 @@ pub async fn publish(
         checked = check(core, &platform, &own)?;
     }
     let draft = checked.markdown.clone();
-    let gap = gaps::change(core, &mut tx, person, at, "gap.answer", |gap| {
+    let gap = gaps::change(core, &mut tx, person, at, ("gap.answer", None), |gap| {
         Ok(Gap { state: GapState::Answered, draft: Some(draft), ..gap })
     })
     .await?;

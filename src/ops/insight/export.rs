@@ -61,7 +61,7 @@ pub async fn export(core: &Core, person: &Person, at: (i64, i64), page: &Page) -
     };
     let patch = Patch { file: format!("gap-{}.patch", gap.number), text: new_file(&path, &body), path };
     let draft = markdown.clone();
-    let gap = gaps::change(core, &mut tx, person, at, "gap.export", |gap| {
+    let gap = gaps::change(core, &mut tx, person, at, ("gap.export", None), |gap| {
         Ok(Gap { state: GapState::Exported, draft: Some(draft), ..gap })
     })
     .await?;

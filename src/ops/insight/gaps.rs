@@ -43,6 +43,8 @@ const RESOLVED: i64 = 5;
 /// Longest title and draft, in characters.
 const MOST_TITLE: usize = 200;
 const MOST_DRAFT: usize = 40_000;
+/// Longest reason, in characters.
+const MOST_WHY: usize = 500;
 
 /// Looks at the questions that wait for it. `true` when there may be more.
 ///
@@ -399,7 +401,7 @@ pub(super) async fn change(
     tx: &mut Tx,
     person: &Person,
     (number, version): (i64, i64),
-    verb: &str,
+    (verb, why): (&str, Option<&str>),
     with: impl FnOnce(Gap) -> Result<Gap, Failure>,
 ) -> Result<Gap, Failure> {
     let found = of_number(core, tx, person, number).await?;
@@ -414,7 +416,10 @@ pub(super) async fn change(
         return Err(changed_meanwhile());
     }
     after.version += 1;
-    let detail = json!({ "gap": after.number, "from": before.id(), "to": after.state.id() });
+    let mut detail = json!({ "gap": after.number, "from": before.id(), "to": after.state.id() });
+    if let Some(why) = why {
+        detail["why"] = why.into();
+    }
     record(core, tx, person, verb, (&after.platform, after.id.uuid()), detail).await?;
     Ok(after)
 }
@@ -424,7 +429,7 @@ async fn change_alone(
     core: &Core,
     person: &Person,
     at: (i64, i64),
-    verb: &str,
+    verb: (&str, Option<&str>),
     with: impl FnOnce(Gap) -> Result<Gap, Failure>,
 ) -> Result<Gap, Failure> {
     let mut tx = core.db.write().await?;
@@ -439,7 +444,7 @@ async fn change_alone(
 /// [`Failure::User`] when it is not theirs, when somebody was faster, or without a name.
 pub async fn rename(core: &Core, person: &Person, at: (i64, i64), title: &str) -> Result<Gap, Failure> {
     let title = words(core, title, MOST_TITLE, "The name")?;
-    change_alone(core, person, at, "gap.rename", |gap| Ok(Gap { title, fixed_title: true, ..gap })).await
+    change_alone(core, person, at, ("gap.rename", None), |gap| Ok(Gap { title, fixed_title: true, ..gap })).await
 }
 
 /// Keeps the owner's draft.
@@ -448,15 +453,16 @@ pub async fn rename(core: &Core, person: &Person, at: (i64, i64), title: &str) -
 /// As [`rename`].
 pub async fn edit_draft(core: &Core, person: &Person, at: (i64, i64), draft: &str) -> Result<Gap, Failure> {
     let draft = words(core, draft, MOST_DRAFT, "The draft")?;
-    change_alone(core, person, at, "gap.draft", |gap| Ok(Gap { draft: Some(draft), ..gap })).await
+    change_alone(core, person, at, ("gap.draft", None), |gap| Ok(Gap { draft: Some(draft), ..gap })).await
 }
 
-/// Puts a gap aside: it is not worth a page.
+/// Puts a gap aside: it is not worth a page, and the audit log keeps why.
 ///
 /// # Errors
-/// As [`rename`]; also when it is aside already.
-pub async fn dismiss(core: &Core, person: &Person, at: (i64, i64)) -> Result<Gap, Failure> {
-    change_alone(core, person, at, "gap.dismiss", |gap| match gap.state {
+/// As [`rename`]; also without a reason, or when it is aside already.
+pub async fn dismiss(core: &Core, person: &Person, at: (i64, i64), why: &str) -> Result<Gap, Failure> {
+    let why = words(core, why, MOST_WHY, "The reason")?;
+    change_alone(core, person, at, ("gap.dismiss", Some(&why)), |gap| match gap.state {
         GapState::Open => Ok(Gap { state: GapState::Dismissed, ..gap }),
         state => Err(UserError::new(format!("The gap is {} already.", state.id()), "Reopen it first.").into()),
     })
@@ -468,7 +474,7 @@ pub async fn dismiss(core: &Core, person: &Person, at: (i64, i64)) -> Result<Gap
 /// # Errors
 /// As [`rename`]; also when it is open.
 pub async fn reopen(core: &Core, person: &Person, at: (i64, i64)) -> Result<Gap, Failure> {
-    change_alone(core, person, at, "gap.reopen", |gap| match gap.state {
+    change_alone(core, person, at, ("gap.reopen", None), |gap| match gap.state {
         GapState::Open => Err(UserError::new("The gap is open.", "There is nothing to reopen.").into()),
         _ => Ok(Gap { state: GapState::Open, ..gap }),
     })

@@ -9,7 +9,7 @@ use super::{Core, meaning, themes};
 use crate::{
     config::Platform,
     domain::{answer::Citation, feedback::Status},
-    ops::compose::escape,
+    ops::{compose::escape, review},
     store::themes::Theme,
 };
 
@@ -90,11 +90,11 @@ async fn nearest(
 ) -> anyhow::Result<Option<Entry>> {
     let found = themes::compared(core, platform, text).await?;
     let best = found.into_iter().find(|(theme, _)| says(theme.status)).filter(|(_, likeness)| *likeness >= at);
-    Ok(best.map(|(theme, _)| entry(&core.config.server.public_url(), platform, &theme)))
+    Ok(best.map(|(theme, _)| entry(core, platform, &theme)))
 }
 
 /// Says what a theme is, how many asked, and what was decided.
-fn entry(site: &str, platform: &Platform, theme: &Theme) -> Entry {
+fn entry(core: &Core, platform: &Platform, theme: &Theme) -> Entry {
     let asked = asked(theme);
     let because = theme.reply.as_deref().map(|reply| {
         let lines: Vec<String> = reply.lines().map(|line| format!("> {}", escape(line))).collect();
@@ -115,7 +115,7 @@ fn entry(site: &str, platform: &Platform, theme: &Theme) -> Entry {
             path: theme.number.to_string(),
             title: format!("Backlog of {}, item {}", platform.name, theme.number),
             headings: Vec::new(),
-            url: format!("{}/review/p/{}/themes/{}", site.trim_end_matches('/'), platform.id, theme.number),
+            url: review::link(core, platform, &format!("themes/{}", theme.number)),
             age: None,
         },
     }

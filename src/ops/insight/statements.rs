@@ -67,6 +67,18 @@ impl Month {
         Self(first.checked_sub(1.month()).unwrap_or(first))
     }
 
+    /// The month before.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self(self.0.checked_sub(1.month()).unwrap_or(self.0))
+    }
+
+    /// The month after.
+    #[must_use]
+    pub fn after(self) -> Self {
+        Self(self.0.checked_add(1.month()).unwrap_or(self.0))
+    }
+
     /// From its first moment to that of the next month, in the time zone.
     pub fn window(self, zone: &TimeZone) -> Window {
         let next = self.0.checked_add(1.month()).unwrap_or(self.0);
@@ -78,7 +90,7 @@ impl Month {
     }
 
     /// `May 2026`
-    fn words(self) -> String {
+    pub fn words(self) -> String {
         self.0.strftime("%B %Y").to_string()
     }
 }
@@ -245,7 +257,10 @@ pub(in crate::ops) async fn of_command(
 }
 
 /// A team's statement is for its members and the platform's owner.
-fn may_see(platform: &Platform, team: &str, person: &Person) -> Result<(), Failure> {
+///
+/// # Errors
+/// [`Failure::User`] for everybody else.
+pub fn may_see(platform: &Platform, team: &str, person: &Person) -> Result<(), Failure> {
     if person.teams.contains(team) || person.roles_on(&platform.id).contains(&Role::Owner) {
         return Ok(());
     }

@@ -3,7 +3,9 @@
 //! Everything here is said for one reader with certain rights: what they may not see is left out here, and nowhere else.
 
 pub mod ask;
+pub mod backlog;
 pub mod decide;
+pub mod gaps;
 pub mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +48,14 @@ pub fn rights(platform: &Platform, person: &Person) -> Option<Rights> {
     let teams = platform.teams.iter().map(|team| &team.id);
     let teams = teams.chain(platform.people.iter().flat_map(|member| &member.teams));
     Rights::of(person, &platform.id, teams.map(String::as_str))
+}
+
+/// The whole address of a page of a platform, as in `themes/3`: for whatever is said elsewhere and leads to the site.
+pub fn link(core: &Core, platform: &Platform, page: &str) -> String {
+    let site = core.config.server.public_url();
+    let page = page.trim_start_matches('/');
+    let slash = if page.is_empty() { "" } else { "/" };
+    format!("{}/review/p/{}{slash}{page}", site.trim_end_matches('/'), platform.id)
 }
 
 /// A time as the API writes it: RFC 3339 in UTC.
@@ -269,6 +279,15 @@ pub(super) async fn names(core: &Core, tx: &mut Tx, ids: BTreeSet<String>) -> st
         }
     }
     Ok(names)
+}
+
+/// Names of people by their ids, in a transaction of its own. The caller knows that the reader may see them.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn names_of(core: &Core, ids: BTreeSet<String>) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut tx = core.db.read().await.context("open a transaction")?;
+    Ok(names(core, &mut tx, ids).await?)
 }
 
 /// Whoever has to do with the requests.

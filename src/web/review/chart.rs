@@ -1,11 +1,15 @@
 //! Charts, drawn here as SVG without styles of their own: the stylesheet colours them, and a table behind each says the same.
 
+use crate::domain::statistics::Rate;
+
 /// Bars that stand on top of each other, one pile for each label.
 #[derive(Debug, Clone)]
 pub struct Bars {
     pub title: String,
     /// The chart in a sentence, for those who do not see it.
     pub says: String,
+    /// What each pile is of, as in `Day`.
+    pub each: &'static str,
     pub series: Vec<&'static str>,
     pub piles: Vec<Pile>,
     /// Lines across, with what they stand for.
@@ -60,6 +64,7 @@ impl Bars {
     pub fn new(
         title: impl Into<String>,
         says: impl Into<String>,
+        each: &'static str,
         series: Vec<&'static str>,
         data: Vec<(String, Vec<i64>)>,
     ) -> Self {
@@ -84,11 +89,106 @@ impl Bars {
         let piles = piles.collect();
         let lines = (0..).map(|n| n * step).take_while(|value| *value <= top);
         let lines = lines.map(|value| Line { y: place(value), value }).collect();
-        Self { title: title.into(), says: says.into(), series, piles, lines, width: WIDTH, height: HEIGHT }
+        Self { title: title.into(), says: says.into(), each, series, piles, lines, width: WIDTH, height: HEIGHT }
     }
 
     pub fn is_empty(&self) -> bool {
         self.piles.iter().all(|pile| pile.parts.is_empty())
+    }
+}
+
+/// Shares over time, each line with a band for its interval. A line is broken where there is nothing to divide by.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    pub title: String,
+    /// The chart in a sentence, for those who do not see it.
+    pub says: String,
+    /// What each point is of, as in `Week`.
+    pub each: &'static str,
+    pub series: Vec<&'static str>,
+    pub strokes: Vec<Stroke>,
+    pub bands: Vec<Stroke>,
+    pub dots: Vec<Dot>,
+    pub rows: Vec<Named>,
+    /// Lines across, in percent.
+    pub lines: Vec<Line>,
+    pub width: f64,
+    pub height: f64,
+}
+
+/// A line or an area, as SVG's `points`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stroke {
+    pub points: String,
+    pub series: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dot {
+    pub x: f64,
+    pub y: f64,
+    pub series: usize,
+}
+
+/// The rates of one label.
+#[derive(Debug, Clone)]
+pub struct Named {
+    pub label: String,
+    /// One for each series.
+    pub rates: Vec<Rate>,
+    pub named_at: Option<f64>,
+}
+
+impl Lines {
+    /// Draws rates from their labels, one for each series.
+    #[expect(clippy::cast_precision_loss, reason = "a chart has few points")]
+    pub fn new(
+        title: impl Into<String>,
+        says: impl Into<String>,
+        each: &'static str,
+        series: Vec<&'static str>,
+        data: Vec<(String, Vec<Rate>)>,
+    ) -> Self {
+        let room = (WIDTH - LEFT - RIGHT) / data.len().max(1) as f64;
+        let every = (LABEL / room).ceil().max(1.0);
+        let across = |index: usize| LEFT + room * (index as f64 + 0.5);
+        let up = |share: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - share);
+        let (mut strokes, mut bands, mut dots) = (Vec::new(), Vec::new(), Vec::new());
+        for of in 0..series.len() {
+            let points: Vec<Option<(f64, f64, f64, f64)>> = data
+                .iter()
+                .enumerate()
+                .map(|(index, (_, rates))| {
+                    let rate = rates.get(of)?;
+                    let (share, band) = (rate.share()?, rate.interval()?);
+                    Some((across(index), up(share), up(band.high), up(band.low)))
+                })
+                .collect();
+            dots.extend(points.iter().flatten().map(|(x, y, ..)| Dot { x: *x, y: *y, series: of }));
+            for run in points.split(Option::is_none) {
+                let run: Vec<(f64, f64, f64, f64)> = run.iter().flatten().copied().collect();
+                if run.len() < 2 {
+                    continue;
+                }
+                let top = run.iter().map(|(x, _, high, _)| format!("{x:.1},{high:.1}"));
+                let bottom = run.iter().rev().map(|(x, _, _, low)| format!("{x:.1},{low:.1}"));
+                bands.push(Stroke { points: top.chain(bottom).collect::<Vec<_>>().join(" "), series: of });
+                let line = run.iter().map(|(x, y, ..)| format!("{x:.1},{y:.1}"));
+                strokes.push(Stroke { points: line.collect::<Vec<_>>().join(" "), series: of });
+            }
+        }
+        let rows = data.into_iter().enumerate().map(|(index, (label, rates))| {
+            let named = (index as f64 % every) < 0.5;
+            Named { label, rates, named_at: named.then(|| across(index)) }
+        });
+        let rows = rows.collect();
+        let lines = [0, 25, 50, 75, 100].map(|value| Line { y: up(value as f64 / 100.0), value }).into();
+        let (title, says) = (title.into(), says.into());
+        Self { title, says, each, series, strokes, bands, dots, rows, lines, width: WIDTH, height: HEIGHT }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.dots.is_empty()
     }
 }
 
@@ -130,12 +230,31 @@ mod tests {
         check(98_765, (20_000, 100_000));
     }
 
+    #[test]
+    fn a_line_is_broken_where_there_is_nothing() {
+        let rates = [(1, 2), (2, 2), (0, 0), (1, 4)];
+        let data = rates.map(|(hits, n)| (String::new(), vec![Rate::of(hits, n)])).into();
+        let chart = Lines::new("", "", "Week", vec!["kept"], data);
+        assert_eq!((chart.strokes.len(), chart.dots.len(), chart.rows.len()), (1, 3, 4));
+        assert_eq!(chart.strokes[0].points, "122.5,102.0 287.5,12.0");
+        assert!(Lines::new("", "", "Week", vec!["kept"], vec![(String::new(), vec![Rate::default()])]).is_empty());
+    }
+
     proptest! {
+        #[test]
+        fn every_dot_stands_inside(data in proptest::collection::vec((0_u64..50, 0_u64..50), 1..40)) {
+            let data = data.into_iter().map(|(hits, n)| (String::new(), vec![Rate::of(hits, n)])).collect();
+            for dot in Lines::new("", "", "Week", vec!["kept"], data).dots {
+                prop_assert!(dot.x >= LEFT && dot.x <= WIDTH - RIGHT);
+                prop_assert!(dot.y >= TOP - 1e-6 && dot.y <= HEIGHT - BOTTOM + 1e-6);
+            }
+        }
+
         #[test]
         fn every_part_stands_inside(data in proptest::collection::vec(
             proptest::collection::vec(0_i64..100_000, 3), 1..40)) {
             let data = data.into_iter().map(|values| (String::new(), values)).collect();
-            let chart = Bars::new("", "", vec!["a", "b", "c"], data);
+            let chart = Bars::new("", "", "Week", vec!["a", "b", "c"], data);
             for part in chart.piles.iter().flat_map(|pile| &pile.parts) {
                 prop_assert!(part.x >= LEFT && part.x + part.width <= WIDTH - RIGHT + 1e-6);
                 prop_assert!(part.y >= TOP - 1e-6 && part.y + part.height <= HEIGHT - BOTTOM + 1e-6);

@@ -1,4 +1,4 @@
-//! Services, teams, and the health of what the bot knows.
+//! Services, and the health of what the bot knows.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -105,45 +105,6 @@ fn in_words(time: Duration) -> String {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     }
-}
-
-struct TeamRow {
-    team: String,
-    questions: i64,
-    requests: i64,
-    feedback: i64,
-    last: Option<Moment>,
-    path: String,
-}
-
-#[derive(Template)]
-#[template(path = "teams.html", config = ".askama.toml")]
-struct TeamsPage {
-    frame: Frame,
-    days: u64,
-    using: Vec<TeamRow>,
-    own: Vec<TeamRow>,
-}
-
-/// Teams, by what they asked. Those that look after the platform stand apart.
-pub async fn teams(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
-    let stay = visit.at(&platform, Needs::Reading)?;
-    let from = days_ago(stay.visit.core.clock.now(), DAYS);
-    let demand = {
-        let mut tx = stay.visit.core.db.read().await?;
-        health::teams(&mut tx, &platform, from).await?
-    };
-    let own_teams = stay.platform.own_teams();
-    let rows = demand.into_iter().map(|demand| TeamRow {
-        path: stay.path(&format!("/questions?team={}", demand.team)),
-        team: demand.team,
-        questions: demand.questions,
-        requests: demand.requests,
-        feedback: demand.feedback,
-        last: demand.last_asked.map(|at| stay.moment(at)),
-    });
-    let (own, using) = rows.partition(|row| own_teams.contains(row.team.as_str()));
-    visit::show(&TeamsPage { frame: stay.frame("Teams", "teams"), days: DAYS, using, own })
 }
 
 struct SourceRow {

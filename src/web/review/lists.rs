@@ -4,9 +4,20 @@ use serde_json::Value as Json;
 
 use super::params::Params;
 use crate::{
-    domain::feedback::{Kind, Status},
-    ops::review::{AuditItem, FeedbackItem, Listed, QuestionItem, Reader, RequestItem},
-    store::lists::{AuditFilter, Cursor, FeedbackFilter, Page, QuestionFilter, RequestFilter, Span},
+    domain::{
+        feedback::{Kind, Status},
+        gap::GapState,
+        theme::Weights,
+    },
+    ops::review::{
+        AuditItem, FeedbackItem, Listed, QuestionItem, Reader, RequestItem,
+        backlog::{ThemeFilter, ThemeItem},
+        gaps::GapItem,
+    },
+    store::{
+        evidence::GapFilter,
+        lists::{AuditFilter, Cursor, FeedbackFilter, Page, QuestionFilter, RequestFilter, Span},
+    },
 };
 
 /// A list and what it is narrowed by.
@@ -16,6 +27,9 @@ pub enum List {
     Requests(RequestFilter),
     Feedback(FeedbackFilter),
     Audit(AuditFilter),
+    /// State, and id of a capability.
+    Gaps(GapState, Option<String>),
+    Themes(ThemeFilter),
 }
 
 impl List {
@@ -26,6 +40,8 @@ impl List {
             "requests" => Self::Requests(requests(params)),
             "feedback" => Self::Feedback(feedback(params)),
             "audit" => Self::Audit(audit(params)),
+            "gaps" => Self::Gaps(gap_state(params), params.owned("capability")),
+            "themes" => Self::Themes(themes(params)),
             _ => return None,
         })
     }
@@ -36,6 +52,8 @@ impl List {
             Self::Requests(_) => RequestItem::COLUMNS,
             Self::Feedback(_) => FeedbackItem::COLUMNS,
             Self::Audit(_) => AuditItem::COLUMNS,
+            Self::Gaps(..) => GapItem::COLUMNS,
+            Self::Themes(_) => ThemeItem::COLUMNS,
         }
     }
 
@@ -49,6 +67,13 @@ impl List {
             Self::Requests(filter) => rows(&reader.requests(filter, span, page).await?),
             Self::Feedback(filter) => rows(&reader.feedback(filter, span, page).await?),
             Self::Audit(filter) => rows(&reader.audit(filter, span, page).await?),
+            Self::Gaps(state, capability) => {
+                let filter = GapFilter { state: *state, capability: capability.as_deref() };
+                rows(&reader.gaps(filter, page).await?)
+            }
+            // An order is one of the whole backlog, so it comes as one page.
+            Self::Themes(_) if page.after != Cursor::FIRST => Ok(Vec::new()),
+            Self::Themes(filter) => rows(&reader.backlog(filter).await?),
         }
     }
 }
@@ -91,6 +116,20 @@ pub fn feedback(params: &Params) -> FeedbackFilter {
         kind: params.get("kind").and_then(Kind::from_id),
         capability: params.owned("capability"),
         team: params.owned("team"),
+    }
+}
+
+/// The state that gaps are narrowed to: open, where nothing is said.
+pub fn gap_state(params: &Params) -> GapState {
+    params.get("state").and_then(GapState::from_id).unwrap_or(GapState::Open)
+}
+
+pub fn themes(params: &Params) -> ThemeFilter {
+    let weight = |name| params.number(name, Weights::MOST);
+    ThemeFilter {
+        status: params.get("status").and_then(Status::from_id),
+        capability: params.owned("capability"),
+        weights: [weight("minutes"), weight("teams"), weight("effort")],
     }
 }
 

@@ -1,10 +1,15 @@
 //! The review site: pages for those who look after a platform, rendered here, with a session and rights looked at anew for
 //! every page.
 
+mod answers;
 mod chart;
+mod digests;
 mod export;
 mod feedback;
+mod figures;
+mod gaps;
 mod health;
+mod history;
 pub(super) mod lists;
 mod login;
 mod overview;
@@ -12,7 +17,10 @@ pub(super) mod params;
 mod questions;
 mod requests;
 mod settings;
+mod surveys;
 pub(super) mod tally;
+mod teams;
+mod themes;
 mod visit;
 
 use std::sync::{Arc, LazyLock};
@@ -65,8 +73,24 @@ pub(super) fn routes(core: &Arc<Core>) -> Router<Arc<Core>> {
         .route("/review/p/{platform}/requests/{number}/{verb}", post(requests::act))
         .route("/review/p/{platform}/feedback", get(feedback::list))
         .route("/review/p/{platform}/feedback/{number}", get(feedback::one).post(feedback::triage))
+        .route("/review/p/{platform}/gaps", get(gaps::list))
+        .route("/review/p/{platform}/gaps/{number}", get(gaps::one))
+        .route("/review/p/{platform}/gaps/{number}/{verb}", post(gaps::act))
+        .route("/review/p/{platform}/answers", get(answers::list))
+        .route("/review/p/{platform}/answers/new", get(answers::blank).post(answers::publish))
+        .route("/review/p/{platform}/answers/{id}", get(answers::one).post(answers::edit))
+        .route("/review/p/{platform}/answers/{id}/retire", post(answers::retire))
+        .route("/review/p/{platform}/themes", get(themes::backlog))
+        .route("/review/p/{platform}/themes/{number}", get(themes::one))
+        .route("/review/p/{platform}/themes/{number}/{verb}", post(themes::act))
+        .route("/review/p/{platform}/decisions", get(themes::decisions))
+        .route("/review/p/{platform}/digests", get(digests::list))
+        .route("/review/p/{platform}/digests/{week}", get(digests::one))
+        .route("/review/p/{platform}/digests/{week}/{picture}", get(digests::picture))
         .route("/review/p/{platform}/services", get(health::services))
-        .route("/review/p/{platform}/teams", get(health::teams))
+        .route("/review/p/{platform}/teams", get(teams::list))
+        .route("/review/p/{platform}/teams/{team}", get(teams::statement))
+        .route("/review/p/{platform}/surveys", get(surveys::list))
         .route("/review/p/{platform}/knowledge", get(health::knowledge))
         .route("/review/p/{platform}/audit", get(settings::audit))
         .route("/review/p/{platform}/system", get(settings::system))

@@ -1,48 +1,59 @@
-//! The first page: where a platform stands at this moment.
-
-use std::collections::BTreeMap;
+//! The first page: where a platform stands, and how sure that is.
 
 use askama::Template;
 use axum::{
     extract::Path,
     response::{IntoResponse as _, Redirect, Response},
 };
-use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
 use super::{
-    chart::Bars,
-    visit::{self, Frame, Needs, Refusal, Stay, Visit},
+    chart::{Bars, Lines},
+    figures::{self, Figure, Share, hundredth, in_words, mean_in_words},
+    visit::{self, Frame, Needs, Refusal, Stay, Visit, Way},
 };
 use crate::{
     clock::Timestamp,
-    store::health::{self, Asked, Count},
+    domain::statistics::Rate,
+    ops::insight::{
+        how_minutes_are_made,
+        numbers::{self, Causes, Deflection, Facts, Instrument, Overview, Week},
+    },
+    store::health,
 };
 
-/// Days that the overview looks back.
-const DAYS: i64 = 28;
-/// What the chart's series are, in the order they are piled up.
-const VERDICTS: [(&str, &str); 3] =
-    [("answered", "Answered"), ("suggested", "Suggested a page"), ("abstained", "Could not answer")];
+/// Weeks of the charts.
+const CHARTED: usize = 13;
 
-/// A number with what it is, and where it leads.
-struct Figure {
+/// A rate of the window, and that of the one before.
+struct RateRow {
     label: &'static str,
-    value: i64,
-    note: String,
-    path: String,
-    /// Somebody should look.
-    alarming: bool,
+    now: String,
+    before: String,
+}
+
+/// Answers to one wording of an instrument.
+struct InstrumentRow {
+    name: String,
+    wording: String,
+    now: String,
+    before: String,
 }
 
 #[derive(Template)]
 #[template(path = "overview.html", config = ".askama.toml")]
 struct OverviewPage {
     frame: Frame,
-    days: i64,
-    figures: Vec<Figure>,
+    windows: Vec<Way>,
+    weeks: usize,
+    standing: Vec<Figure>,
+    headline: Vec<Figure>,
     asked: Bars,
-    outcomes: Vec<(String, i64, String)>,
-    base: String,
+    rates: Lines,
+    outcomes: Vec<Share>,
+    table: Vec<RateRow>,
+    causes: Vec<Share>,
+    instruments: Vec<InstrumentRow>,
+    how: String,
 }
 
 /// The only platform of somebody who has one; else a choice.
@@ -65,116 +76,211 @@ struct HomePage {
 pub async fn page(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
     let stay = visit.at(&platform, Needs::Reading)?;
     let core = &stay.visit.core;
-    let now = core.clock.now();
-    let days = last_days(now, &stay.zone);
-    let from = days.first().and_then(|day| start_of(*day, &stay.zone)).unwrap_or(now);
+    let weeks = figures::weeks(&stay);
+    let window = figures::window(&stay, weeks);
     let mut tx = core.db.read().await?;
-    let asked = health::asked(&mut tx, &platform, from).await?;
-    let outcomes = health::outcomes(&mut tx, &platform, from).await?;
-    let requests = health::active_requests(&mut tx, &platform).await?;
-    let feedback = health::open_feedback(&mut tx, &platform).await?;
+    let overview = numbers::overview(core, &mut tx, &stay.platform, window).await?;
+    let series = numbers::series(core, &mut tx, &stay.platform, window.end, CHARTED).await?;
+    let waiting = health::active_requests(&mut tx, &platform).await?;
     drop(tx);
-    let chart = daily(&asked, &days, &stay.zone);
-    let page = OverviewPage {
+    let nobody = waiting.iter().find(|(state, _)| state == "open").map_or(0, |(_, n)| *n);
+    visit::show(&OverviewPage {
         frame: stay.frame("Overview", "overview"),
-        days: DAYS,
-        figures: figures(&stay, &asked, &requests, &feedback),
-        asked: chart,
-        outcomes: outcomes.into_iter().map(|(id, n)| (super::params::readable(&id), n, id)).collect(),
-        base: stay.path(""),
+        windows: windows(&stay, "", weeks),
+        weeks,
+        standing: standing(&stay, &overview, nobody),
+        headline: headline(&stay, &overview),
+        asked: asked(&stay, &series),
+        rates: rates(&stay, &series),
+        outcomes: outcomes(&stay, &overview.now.deflection),
+        table: table(&overview),
+        causes: causes(&stay, &overview.now.causes),
+        instruments: instruments(&overview),
+        how: how_minutes_are_made(&core.config.server.insight),
+    })
+}
+
+/// The windows that a page can look back.
+pub fn windows(stay: &Stay, page: &str, here: usize) -> Vec<Way> {
+    let way = |weeks: usize| Way {
+        label: if weeks == 1 { "1 week".to_owned() } else { format!("{weeks} weeks") },
+        path: stay.path(&format!("{page}?weeks={weeks}")),
+        n: None,
+        here: weeks == here,
     };
-    visit::show(&page)
+    figures::WEEKS.map(way).into()
 }
 
-fn total<'a>(counts: impl IntoIterator<Item = &'a Count>, names: &[&str]) -> i64 {
-    counts.into_iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, n)| n).sum()
-}
-
-fn figures(stay: &Stay, asked: &[Asked], requests: &[Count], feedback: &[Count]) -> Vec<Figure> {
-    let questions: i64 = asked.iter().map(|asked| asked.count).sum();
-    let unanswered: i64 = asked.iter().filter(|asked| asked.verdict == "abstained").map(|asked| asked.count).sum();
-    let nobody = total(requests, &["open"]);
+fn standing(stay: &Stay, overview: &Overview, nobody: i64) -> Vec<Figure> {
+    let now = &overview.standing;
+    let oldest = |at: Option<Timestamp>| {
+        at.map_or_else(|| "nothing waits".to_owned(), |at| format!("the oldest since {}", stay.moment(at).short))
+    };
     vec![
-        Figure {
-            label: "Questions",
-            value: questions,
-            note: format!("in the last {DAYS} days"),
-            path: stay.path("/questions"),
-            alarming: false,
-        },
-        Figure {
-            label: "Without an answer",
-            value: unanswered,
-            note: "the pages did not say".to_owned(),
-            path: stay.path("/questions?verdict=abstained"),
-            alarming: false,
-        },
-        Figure {
-            label: "Requests in hand",
-            value: total(requests, &["open", "assigned", "waiting"]),
-            note: format!("{nobody} with nobody yet"),
-            path: stay.path("/requests?state=active"),
-            alarming: nobody > 0,
-        },
-        Figure {
-            label: "Feedback to read",
-            value: total(feedback, &["new"]),
-            note: format!("{} more without a decision", total(feedback, &["reviewed", "planned"])),
-            path: stay.path("/feedback?status=new"),
-            alarming: false,
-        },
+        Figure::new("open-requests", "Requests in hand", now.open_requests, stay.path("/requests?state=active"))
+            .note(format!("{nobody} with nobody yet"))
+            .note(oldest(now.oldest_request_at))
+            .alarm(nobody > 0),
+        Figure::new("new-feedback", "Feedback to read", now.new_feedback, stay.path("/feedback?status=new"))
+            .note(oldest(now.oldest_feedback_at)),
+        Figure::new("open-gaps", "Gaps to write", now.open_gaps, stay.path("/gaps")).note("the pages do not say"),
+        Figure::new(
+            "closed-ever",
+            "Feedback closed with a reply",
+            figures::percent(&now.closed_feedback),
+            stay.path("/feedback"),
+        )
+        .note(format!("of all ever: {} of {}", now.closed_feedback.hits, now.closed_feedback.n))
+        .note(format!("said in this time: {}", in_words(&overview.now.feedback.closed))),
     ]
 }
 
-/// The last days in the platform's time zone, today included.
-fn last_days(now: Timestamp, zone: &TimeZone) -> Vec<Date> {
-    let today = now.to_jiff().to_zoned(zone.clone()).date();
-    (0..DAYS).rev().filter_map(|ago| today.checked_sub(ago.days()).ok()).collect()
+fn headline(stay: &Stay, overview: &Overview) -> Vec<Figure> {
+    let (now, before) = (&overview.now, &overview.before);
+    vec![
+        Figure::new("asked", "Questions", now.questions.asked, stay.path("/questions"))
+            .note(format!("before: {}", before.questions.asked))
+            .note(format!("{} teams, before: {}", now.teams.active, before.teams.active)),
+        Figure::rate(
+            "resolved",
+            "Resolved, of those we know of",
+            &now.deflection.resolved,
+            &before.deflection.resolved,
+            stay.path("/questions?outcome=resolved"),
+        )
+        .note(format!("unknown: {}", now.deflection.unknown)),
+        Figure::rate(
+            "promises",
+            "First words in the promised time",
+            &now.promises.first_response,
+            &before.promises.first_response,
+            stay.path("/requests"),
+        ),
+        Figure::new("lost", "Minutes lost by asking in vain", now.lost_minutes, stay.path("/gaps"))
+            .note(format!("before: {}", before.lost_minutes))
+            .note(format!("{} questions without an answer", now.questions.unanswered)),
+        Figure::new("support", "Minutes of support", now.support.minutes, stay.path("/teams"))
+            .note(format!("before: {}", before.support.minutes))
+            .note(format!("{} requests, {} told their minutes", now.support.requests, now.support.told)),
+    ]
 }
 
-fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
-    day.to_zoned(zone.clone()).ok().map(|zoned| Timestamp::from_jiff(zoned.timestamp()))
-}
-
-/// Questions of each day by verdict.
-fn daily(asked: &[Asked], days: &[Date], zone: &TimeZone) -> Bars {
-    let step = i64::try_from(health::STEP.as_micros()).unwrap_or(i64::MAX);
-    let mut counts: BTreeMap<Date, Vec<i64>> = days.iter().map(|day| (*day, vec![0; VERDICTS.len()])).collect();
-    for Asked { step: at, verdict, count } in asked {
-        let day = Timestamp::from_micros(at * step).to_jiff().to_zoned(zone.clone()).date();
-        let series = VERDICTS.iter().position(|(id, _)| id == verdict);
-        if let (Some(values), Some(series)) = (counts.get_mut(&day), series) {
-            values[series] += count;
-        }
-    }
-    let totals: Vec<i64> = (0..VERDICTS.len()).map(|n| counts.values().map(|values| values[n]).sum()).collect();
+/// Questions of each week by verdict.
+fn asked(stay: &Stay, series: &[Week]) -> Bars {
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let data: Vec<(String, Vec<i64>)> = series
+        .iter()
+        .map(|week| {
+            let it = week.questions;
+            let counts = [it.answered, it.suggested, it.abstained].map(signed);
+            (figures::week_name(stay, week.window), counts.into())
+        })
+        .collect();
+    let total = |of: usize| data.iter().map(|(_, counts)| counts[of]).sum::<i64>();
     let says = format!(
-        "Of {} questions in {DAYS} days {} were answered, {} got a page suggested and {} could not be answered.",
-        totals.iter().sum::<i64>(),
-        totals[0],
-        totals[1],
-        totals[2]
+        "In {CHARTED} weeks {} questions were answered, {} got a page suggested and {} could not be answered.",
+        total(0),
+        total(1),
+        total(2)
     );
-    let data = counts.into_iter().map(|(day, values)| (day.strftime("%-d %b").to_string(), values)).collect();
-    Bars::new("Questions by day", says, VERDICTS.iter().map(|(_, label)| *label).collect(), data)
+    let names = vec!["Answered", "Suggested a page", "Could not answer"];
+    Bars::new("Questions by week", says, "Week from", names, data)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn rates(stay: &Stay, series: &[Week]) -> Lines {
+    let data: Vec<(String, Vec<Rate>)> = series
+        .iter()
+        .map(|week| (figures::week_name(stay, week.window), vec![week.deflection.resolved, week.answered]))
+        .collect();
+    let all = |of: fn(&Week) -> Rate| {
+        series.iter().map(of).fold(Rate::default(), |sum, it| Rate::of(sum.hits + it.hits, sum.n + it.n))
+    };
+    let says = format!(
+        "In {CHARTED} weeks, resolved of the questions we know of: {}; answered of all: {}. The bands are 95 % intervals.",
+        in_words(&all(|week| week.deflection.resolved)),
+        in_words(&all(|week| week.answered))
+    );
+    Lines::new("Rates by week", says, "Week from", vec!["Resolved, of those we know of", "Answered, of all"], data)
+}
 
-    #[test]
-    fn a_question_counts_on_the_platforms_own_day() {
-        let zone = TimeZone::get("Asia/Kolkata").unwrap();
-        // 2026-05-11T18:45Z is a quarter past midnight of the 12th there.
-        let at: jiff::Timestamp = "2026-05-11T18:45:00Z".parse().unwrap();
-        let step = at.as_microsecond() / 900_000_000;
-        let days = last_days(Timestamp::from_jiff(at), &zone);
-        let asked = [Asked { step, verdict: "abstained".to_owned(), count: 3 }];
-        let chart = daily(&asked, &days, &zone);
-        let last = chart.piles.last().unwrap();
-        assert_eq!((last.label.as_str(), &last.values), ("12 May", &vec![0, 0, 3]));
-        assert_eq!(chart.piles.len(), 28);
-        assert!(chart.says.starts_with("Of 3 questions in 28 days 0 were answered"), "{}", chart.says);
-    }
+fn outcomes(stay: &Stay, deflection: &Deflection) -> Vec<Share> {
+    let Deflection { resolved, returned, unknown, open } = *deflection;
+    let unresolved = resolved.n.saturating_sub(resolved.hits + returned);
+    let all = resolved.n + unknown + open;
+    let row = |label: &str, id: &str, n: u64| Share {
+        label: label.to_owned(),
+        path: Some(stay.path(&format!("/questions?outcome={id}"))),
+        cells: vec![n.to_string()],
+        part: hundredth(n, all),
+        whole: 100.0,
+    };
+    vec![
+        row("Resolved", "resolved", resolved.hits),
+        row("Came back", "returned", returned),
+        row("Not resolved", "unresolved", unresolved),
+        row("Unknown", "unknown", unknown),
+        row("Too early to say", "open", open),
+    ]
+}
+
+fn table(overview: &Overview) -> Vec<RateRow> {
+    let rows: [(&'static str, fn(&Facts) -> Rate); 6] = [
+        ("Answered, of all questions", |facts| facts.answered),
+        ("Helped, of the answers that were rated", |facts| facts.helpful),
+        ("Resolved, of the questions we know of", |facts| facts.deflection.resolved),
+        ("First words in the promised time", |facts| facts.promises.first_response),
+        ("Resolved in the promised time", |facts| facts.promises.resolution),
+        ("Feedback closed with a reply", |facts| facts.feedback.closed),
+    ];
+    let row = |(label, of): (&'static str, fn(&Facts) -> Rate)| RateRow {
+        label,
+        now: in_words(&of(&overview.now)),
+        before: in_words(&of(&overview.before)),
+    };
+    rows.map(row).into()
+}
+
+/// Support by capability, and what of it better work on the platform avoids.
+fn causes(stay: &Stay, causes: &[Causes]) -> Vec<Share> {
+    let most = causes.iter().map(|cause| cause.all.minutes).max().unwrap_or(0);
+    let row = |cause: &Causes| Share {
+        label: match cause.capability.as_deref() {
+            Some(id) => stay.capability(Some(id)),
+            None => "Not said".to_owned(),
+        },
+        path: cause.capability.as_ref().map(|id| stay.path(&format!("/requests?capability={id}"))),
+        cells: vec![
+            cause.avoidable.minutes.to_string(),
+            cause.all.minutes.to_string(),
+            format!("{} of {}", cause.avoidable.requests, cause.all.requests),
+        ],
+        part: hundredth(cause.avoidable.minutes, most),
+        whole: hundredth(cause.all.minutes, most),
+    };
+    causes.iter().map(row).collect()
+}
+
+/// Each wording by itself: another wording is another series.
+fn instruments(overview: &Overview) -> Vec<InstrumentRow> {
+    let same = |a: &Instrument, b: &Instrument| a.instrument == b.instrument && a.wording == b.wording;
+    let (now, before) = (&overview.now.instruments, &overview.before.instruments);
+    let gone = before.iter().filter(|it| !now.iter().any(|known| same(known, it)));
+    let words = |list: &[Instrument], it: &Instrument| {
+        let found = list.iter().find(|known| same(known, it));
+        found.map_or_else(|| "nobody was asked".to_owned(), |it| mean_in_words(&it.score, most(&it.instrument)))
+    };
+    now.iter()
+        .chain(gone)
+        .map(|it| InstrumentRow {
+            name: super::params::readable(&it.instrument),
+            wording: it.wording.clone(),
+            now: words(now, it),
+            before: words(before, it),
+        })
+        .collect()
+}
+
+/// The upper end of an instrument's scale.
+fn most(instrument: &str) -> u32 {
+    if instrument.contains("recommendation") { 10 } else { 7 }
 }

@@ -109,6 +109,14 @@ pub enum Input {
     Choice(Vec<Choice>),
     Search(String),
     Day(String),
+    /// A number from 0 to `most`, and what it is when nothing is said.
+    Number {
+        value: String,
+        usual: f64,
+        most: f64,
+    },
+    /// Not shown, and kept when another field changes.
+    Kept(String),
 }
 
 #[derive(Debug, Clone)]
@@ -137,6 +145,16 @@ impl Params {
 
     pub fn search(&self, label: &'static str) -> Field {
         Field { name: "q", label, input: Input::Search(self.owned("q").unwrap_or_default()) }
+    }
+
+    /// A number; `None` where the address has none, or none that fits.
+    pub fn number(&self, name: &str, most: f64) -> Option<f64> {
+        self.get(name)?.parse().ok().filter(|value| (0.0..=most).contains(value))
+    }
+
+    /// A field that is not shown, where the address has it.
+    pub fn kept(&self, name: &'static str) -> Option<Field> {
+        self.owned(name).map(|value| Field { name, label: "", input: Input::Kept(value) })
     }
 
     /// The first and the last day.

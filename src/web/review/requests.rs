@@ -215,8 +215,8 @@ pub async fn story(visit: Visit, Path((platform, number)): Path<(String, String)
     visit::show(&page)
 }
 
-/// Somebody without the platform's lists still sees the requests that are theirs.
-fn own_stay(visit: Visit, platform: &str) -> Option<Stay> {
+/// Somebody without the platform's lists still sees what is theirs: their requests, and their team's statement.
+pub fn own_stay(visit: Visit, platform: &str) -> Option<Stay> {
     let platform = visit.core.config.platform(platform).cloned()?;
     let zone = super::params::zone_of(&platform);
     Some(Stay { visit, platform, rights: crate::domain::access::Rights::Own, zone })

@@ -20,7 +20,7 @@ use crate::{
         Core, Failure, UserError, login,
         review::{self, Reader},
     },
-    store::sessions::Session,
+    store::{self, sessions::Session},
 };
 
 /// The cookie of a session. The prefix makes browsers keep it for this host alone, and asks for https.
@@ -53,6 +53,8 @@ pub struct Look {
     pub csrf: String,
     /// Address of the page, to come back to.
     pub here: String,
+    /// What the store holds was never said by anybody.
+    pub invented: bool,
 }
 
 impl Look {
@@ -66,16 +68,27 @@ impl Look {
             form_urlencoded::parse(format!("n={text}").as_bytes()).next().map(|(_, text)| text.into_owned())
         });
         let here = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
-        Self { theme, notice, name: None, csrf: String::new(), here }
+        Self { theme, notice, name: None, csrf: String::new(), here, invented: false }
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Look {
+impl<S: Send + Sync> FromRequestParts<S> for Look
+where
+    Arc<Core>: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(parts))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        // The door opens without the store too: it says by itself what it cannot do.
+        let invented = is_invented(&Arc::<Core>::from_ref(state)).await.unwrap_or(false);
+        Ok(Self { invented, ..Self::of(parts) })
     }
+}
+
+/// Does the store hold an invented year?
+async fn is_invented(core: &Core) -> store::Result<bool> {
+    let mut tx = core.db.read().await?;
+    Ok(store::demo::invented(&mut tx).await? > 0)
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -138,6 +151,7 @@ where
         let Some((person, session)) = known else { return Err(Refusal::Login { next: look.here }) };
         look.name = Some(person.name.clone());
         look.csrf.clone_from(&session.csrf);
+        look.invented = is_invented(&core).await.map_err(|error| Refusal::Internal(error.into()))?;
         let params = Params::parse(parts.uri.query().unwrap_or_default());
         Ok(Self { core, person, session, look, params })
     }
@@ -298,14 +312,18 @@ pub struct Tab {
 }
 
 /// Pages of a platform, each with what it asks of its reader.
-const TABS: [(Tab, Needs); 9] = [
+const TABS: [(Tab, Needs); 13] = [
     (Tab { id: "overview", label: "Overview", path: "", key: 'o' }, Needs::Reading),
     (Tab { id: "questions", label: "Questions", path: "/questions", key: 'q' }, Needs::Reading),
+    (Tab { id: "gaps", label: "Gaps", path: "/gaps", key: 'g' }, Needs::Reading),
     (Tab { id: "requests", label: "Requests", path: "/requests", key: 'r' }, Needs::Reading),
     (Tab { id: "feedback", label: "Feedback", path: "/feedback", key: 'f' }, Needs::Reading),
+    (Tab { id: "themes", label: "Backlog", path: "/themes", key: 'b' }, Needs::Reading),
     (Tab { id: "services", label: "Services", path: "/services", key: 's' }, Needs::Reading),
     (Tab { id: "teams", label: "Teams", path: "/teams", key: 't' }, Needs::Reading),
+    (Tab { id: "surveys", label: "Surveys", path: "/surveys", key: 'u' }, Needs::Reading),
     (Tab { id: "knowledge", label: "Knowledge", path: "/knowledge", key: 'k' }, Needs::Reading),
+    (Tab { id: "digests", label: "Weekly digest", path: "/digests", key: 'd' }, Needs::Working),
     (Tab { id: "audit", label: "Audit log", path: "/audit", key: 'a' }, Needs::Working),
     (Tab { id: "system", label: "System", path: "/system", key: 'y' }, Needs::Working),
 ];
@@ -358,6 +376,16 @@ impl Moment {
     }
 }
 
+/// One of several pages or filters that stand side by side.
+#[derive(Debug, Clone)]
+pub struct Way {
+    pub label: String,
+    pub path: String,
+    /// How many things are there.
+    pub n: Option<i64>,
+    pub here: bool,
+}
+
 /// Answers with a page.
 ///
 /// # Errors
@@ -366,7 +394,11 @@ pub fn show(template: &impl Template) -> Result<Response, Refusal> {
     show_as(StatusCode::OK, template)
 }
 
-fn show_as(status: StatusCode, template: &impl Template) -> Result<Response, Refusal> {
+/// Answers with a page and a status: what was filled in stays, and the page says what is wrong with it.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn show_as(status: StatusCode, template: &impl Template) -> Result<Response, Refusal> {
     let html = template.render().map_err(|error| Refusal::Internal(error.into()))?;
     let mut response = (status, Html(html)).into_response();
     let over = HeaderValue::from_static("stationmaster_notice=; Path=/review; HttpOnly; SameSite=Lax; Max-Age=0");

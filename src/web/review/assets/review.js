@@ -44,6 +44,26 @@
     event.preventDefault();
   });
 
+  // What is downloaded changes the thing that the page shows, so the page is loaded anew afterwards.
+  for (const button of document.querySelectorAll("[data-download]")) {
+    button.addEventListener("click", async (event) => {
+      event.preventDefault();
+      const form = button.form;
+      const sent = await fetch(button.formAction, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const file = /filename="([^"]+)"/.exec(sent.headers.get("content-disposition") || "");
+      if (!sent.ok || !file) {
+        form.action = button.formAction;
+        form.submit();
+        return;
+      }
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(await sent.blob());
+      link.download = file[1];
+      link.click();
+      location.reload();
+    });
+  }
+
   for (const button of document.querySelectorAll("[data-copy]")) {
     if (!navigator.clipboard) continue;
     button.hidden = false;
