@@ -28,7 +28,7 @@ use stationmaster::{
 use crate::support::{Files, World, on_both};
 
 /// Harbor with a second team that uses it.
-fn harbor() -> Files {
+pub fn harbor() -> Files {
     let files = Files::harbor_with_routes();
     let path = files.path("platforms/harbor/platform.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -41,23 +41,23 @@ fn person(world: &World, id: &str) -> Person {
     world.core.config.member(id).expect("the person is in the files")
 }
 
-async fn gather(world: &World) {
+pub async fn gather(world: &World) {
     gather::gather(&world.core, "harbor").await.unwrap();
     world.drain().await;
 }
 
-async fn gaps_of(world: &World, state: GapState) -> Vec<Gap> {
+pub async fn gaps_of(world: &World, state: GapState) -> Vec<Gap> {
     let mut tx = world.core.db.read().await.unwrap();
     store::gaps::in_state(&mut tx, "harbor", state, 50).await.unwrap()
 }
 
-async fn themes_of(world: &World) -> Vec<Theme> {
+pub async fn themes_of(world: &World) -> Vec<Theme> {
     let mut tx = world.core.db.read().await.unwrap();
     store::themes::spoken_of(&mut tx, "harbor", 50).await.unwrap()
 }
 
 /// Asks, and says that it did not help.
-async fn in_vain(world: &World, who: &str, channel: &str, text: &str) -> MessageId {
+pub async fn in_vain(world: &World, who: &str, channel: &str, text: &str) -> MessageId {
     let text = if channel.starts_with("dm:") { text.to_owned() } else { format!("@stationmaster {text}") };
     let asked = world.say(who, channel, &text).await;
     let reply = world.reply_to(asked).await;
@@ -83,7 +83,7 @@ async fn form(world: &World, who: &str, text: &str) -> Form {
     command::run(&world.core, &command).await.unwrap().form.unwrap()
 }
 
-async fn feedback(world: &World, who: &str, text: &str, values: &[(&str, &str)]) -> Feedback {
+pub async fn feedback(world: &World, who: &str, text: &str, values: &[(&str, &str)]) -> Feedback {
     let opened = form(world, who, text).await;
     world.send(who, &opened, values).await.unwrap();
     let mut tx = world.core.db.read().await.unwrap();
@@ -96,7 +96,7 @@ async fn feedback(world: &World, who: &str, text: &str, values: &[(&str, &str)])
 }
 
 /// The bot's replies to a piece of feedback that speak of the decision.
-async fn told(world: &World, feedback: &Feedback, word: &str) -> Vec<store::messages::Message> {
+pub async fn told(world: &World, feedback: &Feedback, word: &str) -> Vec<store::messages::Message> {
     let who = feedback.person.clone().unwrap();
     let replies = world.replies(feedback.message.unwrap(), &who).await;
     replies.into_iter().filter(|reply| reply.text.contains(word)).collect()
@@ -123,7 +123,7 @@ impl Now for stationmaster::ops::Core {
     }
 }
 
-const GPU: &str = "how do I get a node with a GPU to train a model?";
+pub const GPU: &str = "how do I get a node with a GPU to train a model?";
 
 #[tokio::test]
 async fn a_gap_is_published_and_the_bot_answers_with_it() {
@@ -276,7 +276,7 @@ const THREE: [(&str, &str, &str, &str); 3] = [
 ];
 
 /// Feedback of three people of two teams and of somebody unknown, which becomes one theme.
-async fn three_and_one(world: &World) -> (Vec<Feedback>, Feedback, Theme) {
+pub async fn three_and_one(world: &World) -> (Vec<Feedback>, Feedback, Theme) {
     let mut said = Vec::new();
     for (who, text, kind, effort) in THREE {
         said.push(feedback(world, who, text, &[("kind", kind), ("effort", effort)]).await);

@@ -30,6 +30,7 @@ mod people;
 mod requests;
 mod review;
 mod review_browser;
+mod review_insight;
 mod safety;
 mod services;
 mod slack;

@@ -25,7 +25,7 @@ const WEEK: i64 = 7 * DAY;
 const DAYS: u64 = 140;
 
 /// Harbor, with a team of its own beside those that use it.
-fn with_own_team() -> Files {
+pub fn with_own_team() -> Files {
     let files = Files::harbor();
     let path = files.path("platforms/harbor/platform.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -198,7 +198,7 @@ async fn score(world: &World, dice: &mut Dice, tx: &mut Tx) {
 }
 
 /// Fills the store with a world that is the same in every run.
-async fn fill(world: &World) {
+pub async fn fill(world: &World) {
     let mut dice = Dice(20_260_512);
     let mut tx = world.core.db.write().await.unwrap();
     for number in 0..700 {

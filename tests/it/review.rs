@@ -41,18 +41,18 @@ impl Browser {
         response.text().await.unwrap()
     }
 
-    async fn status(&self, path: &str) -> u16 {
+    pub async fn status(&self, path: &str) -> u16 {
         self.get(path).await.status().as_u16()
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Response {
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Response {
         let request = self.client.post(format!("{}{path}", self.address)).header(header::COOKIE, &self.cookie);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body).send().await.unwrap()
     }
 
     /// Sends a form with what its page holds: the session's mark, and the version that was seen.
-    async fn send(&self, page: &str, path: &str, form: &[(&str, &str)]) -> Response {
+    pub async fn send(&self, page: &str, path: &str, form: &[(&str, &str)]) -> Response {
         let html = self.page(page).await;
         let mut all: Vec<(String, String)> = Vec::new();
         for name in ["csrf", "version", "seen"] {
@@ -66,7 +66,7 @@ impl Browser {
 }
 
 /// The value of a form's hidden field.
-fn hidden(html: &str, name: &str) -> Option<String> {
+pub fn hidden(html: &str, name: &str) -> Option<String> {
     let pattern = Regex::new(&format!(r#"name="{name}" value="([^"]*)""#)).unwrap();
     pattern.captures(html).map(|found| found[1].to_owned())
 }
@@ -82,7 +82,7 @@ pub async fn link(world: &World, person: &str, words: &str) -> String {
 }
 
 /// Logs somebody in.
-async fn log_in(served: &Served, person: &str) -> Browser {
+pub async fn log_in(served: &Served, person: &str) -> Browser {
     let mut browser = Browser::new(served);
     let path = link(&served.world, person, "").await;
     let entered = browser.post(&path, &[]).await;
@@ -166,7 +166,7 @@ async fn a_session_ends_by_itself_and_by_its_person() {
 }
 
 /// Harbor with somebody who may only look.
-fn with_a_viewer() -> Files {
+pub fn with_a_viewer() -> Files {
     let files = Files::harbor();
     let path = files.path("platforms/harbor/platform.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -179,6 +179,7 @@ fn with_a_viewer() -> Files {
 async fn each_role_sees_its_own_pages() {
     on_both(with_a_viewer, |world| async move {
         seed(&world).await;
+        crate::backlog::gather(&world).await;
         let served = Served::over(world).await;
         let (olga, sam) = (log_in(&served, "olga").await, log_in(&served, "sam").await);
         let (vera, dev) = (log_in(&served, "vera").await, log_in(&served, "dev").await);
@@ -192,6 +193,19 @@ async fn each_role_sees_its_own_pages() {
             ("/feedback/1", 200, 200, 200, 404),
             ("/services", 200, 200, 200, 404),
             ("/teams", 200, 200, 200, 404),
+            ("/teams/cart", 200, 404, 404, 200),
+            ("/teams/payments", 200, 404, 404, 404),
+            ("/surveys", 200, 200, 200, 404),
+            ("/gaps", 200, 200, 200, 404),
+            ("/gaps/1", 200, 200, 200, 404),
+            ("/gaps/99", 404, 404, 404, 404),
+            ("/export/gaps.csv", 200, 200, 200, 404),
+            ("/answers", 200, 200, 200, 404),
+            ("/answers/new", 200, 200, 404, 404),
+            ("/themes", 200, 200, 200, 404),
+            ("/themes/1", 200, 200, 200, 404),
+            ("/export/themes.json", 200, 200, 200, 404),
+            ("/decisions", 200, 200, 200, 404),
             ("/knowledge", 200, 200, 200, 404),
             ("/export/questions.csv", 200, 200, 200, 404),
             ("/audit", 200, 200, 404, 404),
@@ -207,7 +221,15 @@ async fn each_role_sees_its_own_pages() {
         }
         assert_eq!(olga.status("/review/p/loom").await, 404, "there is no such platform");
         // Numbers without people's names.
-        for path in ["/questions", "/requests/1", "/feedback", "/export/requests.csv", "/export/questions.csv"] {
+        for path in [
+            "/questions",
+            "/requests/1",
+            "/feedback",
+            "/gaps/1",
+            "/themes/1",
+            "/export/requests.csv",
+            "/export/questions.csv",
+        ] {
             let path = format!("/review/p/harbor{path}");
             let (owners, viewers) = (olga.page(&path).await, vera.page(&path).await);
             assert!(owners.contains("Dot Matrix") || owners.contains("Dev Eloper"), "{path}: {owners}");

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    backlog::{self, gather},
     browser::{Hands, connect, driver, wait_for, wait_for_text},
     review::seed,
     support::{Files, TestStore, World, say},
@@ -58,7 +59,7 @@ async fn fits(client: &Client) -> bool {
     client.execute(script, Vec::new()).await.unwrap() == json!(true)
 }
 
-const PAGES: [(&str, &str); 13] = [
+const PAGES: [(&str, &str); 22] = [
     ("overview", "/review/p/harbor"),
     ("questions", "/review/p/harbor/questions"),
     ("requests", "/review/p/harbor/requests"),
@@ -66,6 +67,15 @@ const PAGES: [(&str, &str); 13] = [
     ("request", "/review/p/harbor/requests/1"),
     ("feedback", "/review/p/harbor/feedback"),
     ("feedback-1", "/review/p/harbor/feedback/1"),
+    ("gaps", "/review/p/harbor/gaps"),
+    ("gap", "/review/p/harbor/gaps/1"),
+    ("answers", "/review/p/harbor/answers"),
+    ("answer", "/review/p/harbor/answers/new"),
+    ("backlog", "/review/p/harbor/themes?minutes=0&teams=2"),
+    ("theme", "/review/p/harbor/themes/1"),
+    ("decisions", "/review/p/harbor/decisions"),
+    ("surveys", "/review/p/harbor/surveys"),
+    ("statement", "/review/p/harbor/teams/cart?month=2026-05"),
     ("services", "/review/p/harbor/services"),
     ("teams", "/review/p/harbor/teams"),
     ("knowledge", "/review/p/harbor/knowledge"),
@@ -74,6 +84,75 @@ const PAGES: [(&str, &str); 13] = [
     ("tokens", "/review/p/harbor/tokens"),
 ];
 
+/// Asks for the link in chat as the owner does, and opens it.
+async fn follow_link(client: &Client, served: &Served) {
+    let hands = Hands(client);
+    client.goto(&format!("{}/", served.address)).await.unwrap();
+    hands.become_in(("olga", "Olga Owner"), "ask-harbor").await;
+    hands.write("composer", "/platform review").await;
+    let link = wait_for(client, "a[href*='/review/login/']").await;
+    let link = url::Url::parse(&link.attr("href").await.unwrap().unwrap()).unwrap();
+    client.goto(&format!("{}{}", served.address, link.path())).await.unwrap();
+}
+
+/// Writes into a field in place of what is there.
+async fn type_anew(client: &Client, css: &str, words: &str) {
+    let field = wait_for(client, css).await;
+    field.clear().await.unwrap();
+    field.send_keys(words).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_publishes_an_answer_and_ships_an_item() {
+    let Some(driver) = driver() else { return };
+    let files = backlog::harbor();
+    let store = TestStore::sqlite(files.folder.path());
+    let world = World::open(files, &store.url).await;
+    let (said, ..) = backlog::three_and_one(&world).await;
+    backlog::in_vain(&world, "dev", "everything", backlog::GPU).await;
+    gather(&world).await;
+    let served = Served::over(world).await;
+    let client = connect(&driver).await;
+    let hands = Hands(&client);
+    follow_link(&client, &served).await;
+    wait_for(&client, "[data-testid=enter]").await.click().await.unwrap();
+    // From a gap to an answer, which the bot gives.
+    wait_for(&client, "nav a[data-key=g]").await.click().await.unwrap();
+    wait_for(&client, "[data-testid=gap]").await.click().await.unwrap();
+    type_anew(&client, "#g-title", "Graphics cards").await;
+    type_anew(&client, "#g-markdown", "Ask for the queue **gpu** in the portal.").await;
+    picture(&client, "gap-written").await;
+    hands.click("//*[@data-testid='publish']").await;
+    wait_for_text(&client, "state", "Answered").await;
+    client.goto(&format!("{}/", served.address)).await.unwrap();
+    hands.become_in(("dot", "Dot Matrix"), "everything").await;
+    hands.write("composer", &format!("@stationmaster {}", backlog::GPU)).await;
+    wait_for_text(&client, "thread", "Ask for the queue gpu in the portal.").await;
+    wait_for_text(&client, "thread", "Published by Olga Owner").await;
+    // An item is shipped, and everybody who asked is told.
+    client.goto(&format!("{}/review/p/harbor/themes", served.address)).await.unwrap();
+    hands.click("//*[@data-testid='theme'][contains(., 'restore') or contains(., 'Restoring')]").await;
+    wait_for_text(&client, "tells", "3 people are told").await;
+    wait_for(&client, "#t-status").await.select_by_value("shipped").await.unwrap();
+    wait_for(&client, "#t-reply").await.send_keys("One form does it now.").await.unwrap();
+    hands.click("//*[@data-testid='decide']").await;
+    wait_for_text(&client, "status", "Shipped").await;
+    let page = client.current_url().await.unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let all_told = "//*[@data-testid='told']//*[@class='count'][.='3']";
+    while client.find_all(Locator::XPath(all_told)).await.unwrap().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "not everybody is told");
+        client.goto(page.as_str()).await.unwrap();
+    }
+    picture(&client, "theme-shipped").await;
+    client.close().await.unwrap();
+    let world = served.close().await;
+    for feedback in &said {
+        assert_eq!(backlog::told(&world, feedback, "One form does it now.").await.len(), 1, "{}", feedback.text);
+    }
+    world.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_logs_in_from_chat_looks_and_decides() {
     let Some(driver) = driver() else { return };
@@ -81,15 +160,11 @@ async fn an_owner_logs_in_from_chat_looks_and_decides() {
     let store = TestStore::sqlite(files.folder.path());
     let world = World::open(files, &store.url).await;
     seed(&world).await;
+    gather(&world).await;
     let served = Served::over(world).await;
     let client = connect(&driver).await;
     let (hands, at) = (Hands(&client), |path: &str| format!("{}{path}", served.address));
-    client.goto(&at("/")).await.unwrap();
-    hands.become_in(("olga", "Olga Owner"), "ask-harbor").await;
-    hands.write("composer", "/platform review").await;
-    let link = wait_for(&client, "a[href*='/review/login/']").await;
-    let link = url::Url::parse(&link.attr("href").await.unwrap().unwrap()).unwrap();
-    client.goto(&at(link.path())).await.unwrap();
+    follow_link(&client, &served).await;
     picture(&client, "enter").await;
     let axe = axe();
     if let Some(axe) = &axe {

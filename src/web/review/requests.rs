@@ -252,6 +252,8 @@ struct OwnRow {
 #[template(path = "mine.html", config = ".askama.toml")]
 struct MinePage {
     frame: Frame,
+    /// Statements of the visitor's teams: what each is of, and its address.
+    statements: Vec<(String, String)>,
     rows: Vec<OwnRow>,
     next: Option<String>,
 }
@@ -275,5 +277,11 @@ pub async fn mine(visit: Visit) -> Result<Response, Refusal> {
         item,
     });
     let rows = rows.collect();
-    visit::show(&MinePage { frame: visit.frame("Your requests"), rows, next })
+    let statements = visit.core.config.platforms.iter().filter_map(|platform| {
+        let team = platform.team_of(&visit.person).filter(|_| review::rights(platform, &visit.person).is_some())?;
+        let path = format!("/review/p/{}/teams/{}", platform.id, super::teams::encoded(&team));
+        Some((format!("{team} on {}", platform.name), path))
+    });
+    let statements = statements.collect();
+    visit::show(&MinePage { frame: visit.frame("Your requests"), statements, rows, next })
 }

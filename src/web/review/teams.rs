@@ -160,7 +160,7 @@ fn active(stay: &Stay, adoption: &Adoption) -> Vec<TeamRow> {
 }
 
 /// A team's name in an address.
-fn encoded(team: &str) -> String {
+pub fn encoded(team: &str) -> String {
     url::form_urlencoded::byte_serialize(team.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
