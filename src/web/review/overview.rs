@@ -224,7 +224,8 @@ fn outcomes(stay: &Stay, deflection: &Deflection) -> Vec<Share> {
 }
 
 fn table(overview: &Overview) -> Vec<RateRow> {
-    let rows: [(&'static str, fn(&Facts) -> Rate); 6] = [
+    type Row = (&'static str, fn(&Facts) -> Rate);
+    let rows: [Row; 6] = [
         ("Answered, of all questions", |facts| facts.answered),
         ("Helped, of the answers that were rated", |facts| facts.helpful),
         ("Resolved, of the questions we know of", |facts| facts.deflection.resolved),
