@@ -494,7 +494,9 @@ async fn weeks_are_right(world: &World, facts: &DigestFacts) {
             .filter(|row| within(window, int(row, "answered_at")) && text(row, "capability").is_some())
             .map(|row| int(row, "score").unwrap())
             .collect();
-        (given.len() as u64, given.iter().sum::<i64>() as f64 / given.len() as f64)
+        let sum: f64 = given.iter().map(|score| f64::from(i32::try_from(*score).unwrap())).sum();
+        let n = u32::try_from(given.len()).unwrap();
+        (u64::from(n), sum / f64::from(n))
     };
     assert_eq!(facts.harder.len(), 1);
     let harder = &facts.harder[0];
