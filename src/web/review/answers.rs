@@ -223,7 +223,8 @@ pub async fn edit(
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub struct Retired {
     csrf: String,
     version: i64,

@@ -47,8 +47,8 @@ pub struct Line {
     pub value: i64,
 }
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 220.0;
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 200.0;
 const LEFT: f64 = 40.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 12.0;
@@ -237,7 +237,7 @@ mod tests {
         let data = rates.map(|(hits, n)| (String::new(), vec![Rate::of(hits, n)])).into();
         let chart = Lines::new("", "", "Week", vec!["kept"], data);
         assert_eq!((chart.strokes.len(), chart.dots.len(), chart.rows.len()), (1, 3, 4));
-        assert_eq!(chart.strokes[0].points, "122.5,102.0 287.5,12.0");
+        assert_eq!(chart.strokes[0].points, "92.5,92.0 197.5,12.0");
         assert!(Lines::new("", "", "Week", vec!["kept"], vec![(String::new(), vec![Rate::default()])]).is_empty());
     }
 

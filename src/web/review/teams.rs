@@ -106,7 +106,7 @@ fn figures_of(stay: &Stay, adoption: &Adoption) -> Vec<Figure> {
             .note("asked or requested something")
             .note(format!("{} new, {} silent", adoption.new_teams.len(), adoption.silent_teams.len())),
         Figure::new("newcomers", "People who asked for the first time", n, stay.path("/questions"))
-            .note(format!("{helped} were helped without anybody"))
+            .note(format!("{helped} helped without anybody"))
             .note(median),
         Figure::new("operational", "Minutes of operational work", operational.minutes, stay.path("/requests"))
             .note(format!("{} requests, {} told their minutes", operational.requests, operational.told)),

@@ -266,7 +266,12 @@ fn people(n: i64) -> String {
 fn owner(stay: &Stay, story: &ThemeStory) -> Owner {
     let theme = &story.theme;
     let others = Status::ALL.into_iter().filter(|status| *status != theme.status);
-    let next = if theme.status == Status::New { Status::Reviewed } else { Status::Planned };
+    let next = match theme.status {
+        Status::New => Status::Reviewed,
+        Status::Reviewed => Status::Planned,
+        Status::Planned => Status::Shipped,
+        Status::Shipped | Status::Declined => Status::Reviewed,
+    };
     Owner {
         statuses: others
             .map(|status| Choice {
