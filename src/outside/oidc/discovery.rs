@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn what_is_announced_has_to_be_enough() {
         #[track_caller]
-        fn check(changes: Json, expected: &str) {
+        fn check(changes: &Json, expected: &str) {
             let mut document = json!({
                 "issuer": ISSUER,
                 "authorization_endpoint": "https://login.acme.example/auth",
@@ -113,16 +113,16 @@ mod tests {
             let said = Announced::read(&document, ISSUER).map_or_else(|error| error.to_string(), |_| String::new());
             assert!(if expected.is_empty() { said.is_empty() } else { said.contains(expected) }, "{changes}: {said}");
         }
-        check(json!({}), "");
-        check(json!({"issuer": "https://login.acme.example/realms/acme/"}), "set oidc.issuer to exactly that");
-        check(json!({"token_endpoint": "http://login.acme.example/token"}), "without https");
-        check(json!({"userinfo_endpoint": "ftp://login.acme.example/"}), "without https");
-        check(json!({"jwks_uri": "keys"}), "misses an address");
-        check(json!({"id_token_signing_alg_values_supported": ["HS256", "RS512"]}), "neither with RS256");
-        check(json!({"id_token_signing_alg_values_supported": ["ES256"]}), "");
-        check(json!({"code_challenge_methods_supported": ["plain"]}), "PKCE");
-        check(json!({"code_challenge_methods_supported": ["plain", "S256"]}), "");
-        check(json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]}), "");
-        check(json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}), "takes no client secret");
+        check(&json!({}), "");
+        check(&json!({"issuer": "https://login.acme.example/realms/acme/"}), "set oidc.issuer to exactly that");
+        check(&json!({"token_endpoint": "http://login.acme.example/token"}), "without https");
+        check(&json!({"userinfo_endpoint": "ftp://login.acme.example/"}), "without https");
+        check(&json!({"jwks_uri": "keys"}), "misses an address");
+        check(&json!({"id_token_signing_alg_values_supported": ["HS256", "RS512"]}), "neither with RS256");
+        check(&json!({"id_token_signing_alg_values_supported": ["ES256"]}), "");
+        check(&json!({"code_challenge_methods_supported": ["plain"]}), "PKCE");
+        check(&json!({"code_challenge_methods_supported": ["plain", "S256"]}), "");
+        check(&json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]}), "");
+        check(&json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}), "takes no client secret");
     }
 }

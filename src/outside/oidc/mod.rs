@@ -82,7 +82,8 @@ impl Account {
     fn read(claims: &Map<String, Json>, email_claim: &str) -> Self {
         let address = claims.get(email_claim).and_then(Json::as_str).map(str::trim).filter(|it| it.contains('@'));
         // Some providers write it as a text.
-        let is_verified = claims.get("email_verified").map(|it| it.as_bool().unwrap_or(it.as_str() == Some("true")));
+        let said = claims.get("email_verified").filter(|said| !said.is_null());
+        let is_verified = said.map(|said| said.as_bool().unwrap_or(said.as_str() == Some("true")));
         Self { address: address.map(str::to_owned), is_verified }
     }
 }
@@ -292,16 +293,17 @@ mod tests {
     #[test]
     fn an_account_is_read_as_providers_write_it() {
         #[track_caller]
-        fn check(claims: Json, address: Option<&str>, is_verified: Option<bool>) {
+        fn check(claims: &Json, address: Option<&str>, is_verified: Option<bool>) {
             let account = Account::read(claims.as_object().unwrap(), "email");
             assert_eq!(account, Account { address: address.map(str::to_owned), is_verified }, "{claims}");
         }
-        check(json!({"email": " a@b.example ", "email_verified": true}), Some("a@b.example"), Some(true));
-        check(json!({"email": "a@b.example", "email_verified": "true"}), Some("a@b.example"), Some(true));
-        check(json!({"email": "a@b.example", "email_verified": "yes"}), Some("a@b.example"), Some(false));
-        check(json!({"email": "a@b.example", "email_verified": 1}), Some("a@b.example"), Some(false));
-        check(json!({"email": "a@b.example"}), Some("a@b.example"), None);
-        check(json!({"email": "olga"}), None, None);
-        check(json!({"email": ["a@b.example"]}), None, None);
+        check(&json!({"email": " a@b.example ", "email_verified": true}), Some("a@b.example"), Some(true));
+        check(&json!({"email": "a@b.example", "email_verified": "true"}), Some("a@b.example"), Some(true));
+        check(&json!({"email": "a@b.example", "email_verified": "yes"}), Some("a@b.example"), Some(false));
+        check(&json!({"email": "a@b.example", "email_verified": 1}), Some("a@b.example"), Some(false));
+        check(&json!({"email": "a@b.example"}), Some("a@b.example"), None);
+        check(&json!({"email": "a@b.example", "email_verified": null}), Some("a@b.example"), None);
+        check(&json!({"email": "olga"}), None, None);
+        check(&json!({"email": ["a@b.example"]}), None, None);
     }
 }
