@@ -21,6 +21,7 @@ mod fulfilment;
 mod knowledge;
 mod migrations;
 mod numbers;
+mod oidc;
 mod orders;
 mod outage;
 mod outcomes;
