@@ -14,7 +14,7 @@ use crate::{
     duty::DutyServices,
     llm::{self, Embedder},
     ops::{Core, duty::DutyDesk, knowledge_base::KnowledgeBase, requests::tracker::Trackers, sync},
-    outside::http::Http,
+    outside::{http::Http, oidc::Provider},
     retrieval::Gate,
     slack::{self, Slack},
     store::Db,
@@ -108,10 +108,13 @@ pub async fn assemble(
     chats.extend(adapters.platforms().into_iter().map(|platform| (platform.name(), platform)));
     let duty = DutyDesk::new(DutyServices::new(&config.server)?);
     let outside = Http::new(&config.server.outside, &config.server.network, Arc::clone(&clock))?;
+    let oidc = config.server.oidc.is_on();
+    let oidc = oidc.then(|| Provider::new(&config.server.oidc, &config.server.public_url(), &outside)).transpose()?;
     let trackers = Trackers::new(&config, Arc::clone(&clock))?;
     let core = Core {
         duty,
         outside,
+        oidc,
         trackers,
         knowledge: KnowledgeBase::new(db.clone(), embedder),
         db,

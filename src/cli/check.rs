@@ -18,7 +18,7 @@ use crate::{
         forms::{self, Directory, Fallback, Shown},
         understand,
     },
-    outside::{http::Http, tracker::Tracker},
+    outside::{http::Http, oidc::Provider, tracker::Tracker},
     store::Db,
     wire::{self, Fault},
 };
@@ -154,6 +154,7 @@ async fn probe(config: &Config) -> Vec<Probe> {
         }
     }
     probes.extend(probe_trackers(config).await);
+    probes.extend(probe_login(config).await);
     probes.extend(probe_rotas(config).await);
     probes.extend(probe_chats(config).await);
     probes
@@ -173,6 +174,20 @@ async fn probe_trackers(config: &Config) -> Vec<Probe> {
         probes.push(Probe { what: format!("{} › tracker", platform.name), result });
     }
     probes
+}
+
+/// Does the company's login answer, and is what it announces enough?
+async fn probe_login(config: &Config) -> Option<Probe> {
+    let server = &config.server;
+    let provider = server.oidc.is_on().then(|| {
+        Http::new(&server.outside, &server.network, Arc::new(SystemClock))
+            .and_then(|http| Provider::new(&server.oidc, &server.public_url(), &http))
+    })?;
+    let result = match provider {
+        Ok(provider) => provider.probe().await.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    Some(Probe { what: "login with the company's account".to_owned(), result })
 }
 
 /// Do the services that have a key say who is on duty?

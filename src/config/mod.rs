@@ -9,6 +9,7 @@ mod elsewhere;
 pub mod hours;
 pub mod identifiers;
 mod keys;
+mod oidc;
 pub mod platform;
 pub mod promises;
 pub mod rota;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{
     Diagnostics, chats, elsewhere,
     keys::{ENVIRONMENT_PREFIX, Keys},
+    oidc,
 };
 
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +27,7 @@ pub struct Server {
     pub webhook: Webhook,
     pub pagerduty: PagerDuty,
     pub opsgenie: Opsgenie,
+    pub oidc: Oidc,
     pub network: Network,
     pub embeddings: Embeddings,
     pub knowledge: Knowledge,
@@ -227,6 +229,38 @@ impl Opsgenie {
     }
 }
 
+/// What the provider has to say about an address before it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmailVerified {
+    /// `email_verified` must be true.
+    Required,
+    /// `email_verified` may be absent, but not false: for providers that verify every address and do not say so.
+    UnlessDenied,
+}
+
+/// The company's login for the review site (OpenID Connect).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: SecretString,
+    /// With blanks between them.
+    pub scopes: String,
+    /// The claim that holds the address.
+    pub email_claim: String,
+    pub email_verified: EmailVerified,
+    /// What the button on the login page says.
+    pub button: String,
+}
+
+impl Oidc {
+    pub fn is_on(&self) -> bool {
+        !self.issuer.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
@@ -369,6 +403,7 @@ impl Server {
         }
         chats::validate(self, keys, findings);
         elsewhere::validate(self, keys, findings);
+        oidc::validate(self, keys, findings);
         if self.answers.max_words < 20 {
             keys.error("answers.max_words", "answers.max_words is below 20", "the default is 120", findings);
         }
@@ -487,6 +522,41 @@ mod tests {
         check(("STATIONMASTER_GITHUB_API_URL", "https://me:secret@x.example"), "github.api_url is not an address");
         check(("STATIONMASTER_WEBHOOK_SECRET", "short"), "webhook.secret is too short to keep others out");
         check(("STATIONMASTER_OUTSIDE_TIMEOUT_SECONDS", "0"), "outside.timeout_seconds is 0");
+    }
+
+    #[test]
+    fn half_a_login_is_no_login() {
+        const WHOLE: [(&str, &str); 4] = [
+            ("STATIONMASTER_OIDC_ISSUER", "https://login.acme.example"),
+            ("STATIONMASTER_OIDC_CLIENT_ID", "desk"),
+            ("STATIONMASTER_OIDC_CLIENT_SECRET", "a secret of the provider's making"),
+            ("STATIONMASTER_SERVER_PUBLIC_URL", "https://desk.acme.example"),
+        ];
+        #[track_caller]
+        fn check(changed: (&str, &str), expected: &[&str]) {
+            let name = format!("STATIONMASTER_{}", changed.0);
+            let mut environment: Vec<_> = WHOLE.into_iter().filter(|(known, _)| *known != name).collect();
+            environment.push((&name, changed.1));
+            let findings = load(None, &environment).1;
+            assert_eq!(findings.len(), expected.len(), "{findings:?}");
+            for (found, expected) in findings.iter().zip(expected) {
+                assert!(found.contains(expected) && !found.contains("of the provider's"), "{findings:?}");
+            }
+        }
+        check(("OIDC_BUTTON", "Log in with Acme"), &[]);
+        check(("OIDC_ISSUER", "http://127.0.0.1:9000/realms/x"), &[]);
+        check(("OIDC_ISSUER", ""), &["oidc.client_id is set, but oidc.issuer is not"]);
+        check(("OIDC_ISSUER", "http://login.acme.example"), &["oidc.issuer is not an address that can be trusted"]);
+        check(("OIDC_ISSUER", "https://login.acme.example/?a=b"), &["oidc.issuer is not an address"]);
+        check(("OIDC_CLIENT_ID", ""), &["oidc.client_id is empty"]);
+        check(("OIDC_CLIENT_SECRET", ""), &["oidc.client_secret is empty"]);
+        check(("OIDC_CLIENT_SECRET", "guess me"), &["oidc.client_secret is too short"]);
+        check(("OIDC_SCOPES", "email"), &["oidc.scopes does not name openid"]);
+        check(("OIDC_EMAIL_CLAIM", ""), &["oidc.email_claim is empty"]);
+        check(("OIDC_EMAIL_VERIFIED", "no"), &["oidc.email_verified: unknown variant"]);
+        check(("OIDC_BUTTON", " "), &["oidc.button is empty"]);
+        check(("SERVER_PUBLIC_URL", ""), &["the login leads back to"]);
+        check(("SERVER_PUBLIC_URL", "http://desk.acme.example"), &["the login leads back to"]);
     }
 
     #[test]

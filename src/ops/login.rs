@@ -53,12 +53,21 @@ pub fn is_same(one: &str, other: &str) -> bool {
 pub fn page_of(path: &str) -> String {
     let path = path.trim();
     let inside = path == "/review" || path.starts_with("/review/") || path.starts_with("/review?");
+    let door = ["/review/login", "/review/oidc"].iter().any(|door| path.starts_with(door));
     let plain = path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '<' | '>'));
-    if inside && plain && path.len() <= 500 && !path.starts_with("/review/login") {
+    if inside && plain && path.len() <= 500 && !door && stays_inside(path) {
         path.to_owned()
     } else {
         "/review".to_owned()
     }
+}
+
+/// Is a path still one of the site after a browser has followed its dots, in whatever way they are written?
+fn stays_inside(path: &str) -> bool {
+    let site = url::Url::parse("https://site.invalid").and_then(|site| site.join(path));
+    site.is_ok_and(|url| {
+        url.host_str() == Some("site.invalid") && (url.path() == "/review" || url.path().starts_with("/review/"))
+    })
 }
 
 /// Gives out a link that logs the person in once, and says where it leads.
@@ -218,6 +227,10 @@ mod tests {
         check("/review/\\evil", "/review");
         check("/review/a b", "/review");
         check("/review/login/x", "/review");
+        check("/review/oidc/start", "/review");
+        check("/review/..//evil.example", "/review");
+        check("/review/%2e%2E/console", "/review");
+        check("/review/p/../mine?from=..", "/review/p/../mine?from=..");
         check("/review/\r\nSet-Cookie:x", "/review");
     }
 

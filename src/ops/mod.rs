@@ -22,6 +22,7 @@ pub mod intake;
 pub mod json_lines;
 pub mod knowledge_base;
 pub mod login;
+pub mod oidc;
 pub mod people;
 mod plan;
 pub mod rate;
@@ -48,7 +49,7 @@ use crate::{
     domain::redact::{Redacted, redact, redact_personal},
     llm::Classifier,
     ops::{compose::Shape, knowledge_base::KnowledgeBase},
-    outside::http::Http,
+    outside::{http::Http, oidc::Provider},
     retrieval::Gate,
     store::Db,
 };
@@ -72,6 +73,8 @@ pub struct Core {
     pub duty: duty::DutyDesk,
     /// What calls services and trackers elsewhere.
     pub outside: Http,
+    /// The company's login, when it is on.
+    pub oidc: Option<Provider>,
     pub trackers: requests::tracker::Trackers,
     /// The chat systems that are on, by name.
     pub chats: BTreeMap<&'static str, Arc<dyn ChatSystem>>,

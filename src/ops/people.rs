@@ -60,6 +60,24 @@ pub async fn by_id(core: &Core, tx: &mut Tx, id: &str) -> store::Result<Person> 
     }
 }
 
+/// Whoever a verified address belongs to: the person of the files who has it, else all who have it in a chat system.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn with_address(core: &Core, tx: &mut Tx, address: &str) -> store::Result<Vec<Person>> {
+    if let Some(member) = core.config.member_with_email(address).and_then(|id| core.config.member(id)) {
+        return Ok(vec![member]);
+    }
+    let mut known: Vec<Person> = Vec::new();
+    for (chat, external_id, name) in store::people::with_email(tx, address).await? {
+        let person = person(core, tx, &chat, &external_id, &name).await?;
+        if known.iter().all(|other| other.id != person.id) {
+            known.push(person);
+        }
+    }
+    Ok(known)
+}
+
 /// The name to show for a person.
 ///
 /// # Errors

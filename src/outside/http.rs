@@ -116,9 +116,12 @@ impl Service {
         self.name
     }
 
-    /// The address that `segments` lead to; each is one step, whatever characters it has.
+    /// The address that `segments` lead to; each is one step, whatever characters it has. None lead to the base itself.
     fn address(&self, segments: &[&str]) -> Result<Url, Error> {
         let mut url = self.base.clone();
+        if segments.is_empty() {
+            return Ok(url);
+        }
         url.path_segments_mut()
             .map_err(|()| Error::never(format!("the address of {} cannot have a path", self.name)))?
             .pop_if_empty()

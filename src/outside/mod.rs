@@ -5,6 +5,7 @@ pub mod document;
 pub mod github;
 pub mod http;
 pub mod jira;
+pub mod oidc;
 pub mod signature;
 pub mod tracker;
 pub mod webhook;

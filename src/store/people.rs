@@ -81,6 +81,21 @@ pub async fn identity(tx: &mut Tx, chat: &str, external_id: &str) -> Result<Opti
         .transpose()
 }
 
+/// Identities whose address the chat system verified to be this one, in upper or lower case: chat system, id and name. It
+/// reads all identities, as often as somebody logs in.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn with_email(tx: &mut Tx, email: &str) -> Result<Vec<(String, String, String)>> {
+    let rows = sql!(
+        "SELECT chat, external_id, display_name FROM identities WHERE LOWER(email) = $1 ORDER BY chat, external_id"
+    )
+    .bind(email.to_ascii_lowercase())
+    .all(tx)
+    .await?;
+    rows.iter().map(|row| Ok((row.get("chat")?, row.get("external_id")?, row.get("display_name")?))).collect()
+}
+
 /// The identity that stands for the person behind this one, if it was linked.
 ///
 /// # Errors

@@ -22,6 +22,7 @@ mod fulfilment;
 mod knowledge;
 mod migrations;
 mod numbers;
+mod oidc;
 mod orders;
 mod outage;
 mod outcomes;

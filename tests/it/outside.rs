@@ -51,6 +51,11 @@ impl Seen {
         &self.query
     }
 
+    /// The value of a header, empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
     pub fn json(&self) -> Json {
         serde_json::from_str(&self.body).unwrap()
     }

@@ -119,6 +119,7 @@ fn every_vendor_has_one_home() {
         ("tract_onnx", vec!["llm"]),
         ("tokenizers", vec!["llm"]),
         ("reqwest", vec!["llm", "knowledge", "duty", "outside"]),
+        ("jsonwebtoken", vec!["outside"]),
         ("clap", vec!["cli"]),
         ("indicatif", vec!["cli"]),
         ("comrak", vec!["knowledge", "console", "chat"]),

@@ -1,4 +1,4 @@
-//! The doors: a link from chat is looked at with GET and used with POST, so that whatever previews links does not use it up.
+//! The doors of the site: a link from chat is looked at with GET and used with POST, so that whatever previews links does not use it up.
 
 use std::sync::Arc;
 
@@ -11,7 +11,10 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::visit::{self, Frame, Look, Refusal, Visit};
+use super::{
+    oidc,
+    visit::{self, Frame, Look, Refusal, Visit},
+};
 use crate::ops::{Core, Failure, UserError, login};
 
 #[derive(Debug, Deserialize)]
@@ -26,6 +29,8 @@ struct LoginPage<'a> {
     frame: Frame,
     /// The command to type in chat.
     commands: Vec<&'a str>,
+    /// The company's login: what its button says, and where it leads.
+    company: Option<(&'a str, String)>,
 }
 
 #[derive(Template)]
@@ -55,7 +60,8 @@ pub async fn page(
         commands.push(&discord);
     }
     let look = Look { here: login::page_of(&wanted.next), ..look };
-    visit::show(&LoginPage { frame: frame("Log in", look), commands })
+    let company = server.oidc.is_on().then(|| (server.oidc.button.as_str(), oidc::start_address(&look.here)));
+    visit::show(&LoginPage { frame: frame("Log in", look), commands, company })
 }
 
 fn used_up(look: Look) -> Response {

@@ -12,6 +12,7 @@ mod health;
 mod history;
 pub(super) mod lists;
 mod login;
+mod oidc;
 mod overview;
 pub(super) mod params;
 mod questions;
@@ -58,6 +59,8 @@ pub(super) fn routes(core: &Arc<Core>) -> Router<Arc<Core>> {
     let doors = Router::new()
         .route("/review/login", get(login::page))
         .route("/review/login/{secret}", get(login::look).post(login::enter))
+        .route("/review/oidc/start", get(oidc::start))
+        .route("/review/oidc/callback", get(oidc::callback))
         .layer(middleware::from_fn_with_state(login_tally, tally::limit));
     let rooms = Router::new()
         .route("/review", get(overview::home))

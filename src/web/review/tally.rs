@@ -24,9 +24,19 @@ struct Bucket {
     at: Timestamp,
 }
 
+/// Whose calls are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// All from one address: whoever is not logged in yet can call themselves anything.
+    Address,
+    /// Those with one session or token; without any, those from one address.
+    Holder,
+}
+
 /// Counts the calls of each caller.
 #[derive(Debug)]
 pub struct Tally {
+    counted: Caller,
     clock: SharedClock,
     buckets: Cache<[u8; 32], Bucket>,
     /// Calls at once.
@@ -36,23 +46,23 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn new(clock: SharedClock, most: i64, per_minute: i64) -> Self {
-        Self { clock, buckets: Cache::new(MOST_CALLERS), most: most * 1000, refill: per_minute * 1000 / 60 }
+    fn new(counted: Caller, clock: SharedClock, most: i64, per_minute: i64) -> Self {
+        Self { counted, clock, buckets: Cache::new(MOST_CALLERS), most: most * 1000, refill: per_minute * 1000 / 60 }
     }
 
-    /// Attempts to log in: 20 at once, then 10 in a minute.
+    /// Attempts to log in from one address: 20 at once, then 10 in a minute.
     pub fn logins(clock: SharedClock) -> Self {
-        Self::new(clock, 20, 10)
+        Self::new(Caller::Address, clock, 20, 10)
     }
 
     /// Pages of one session: 300 at once, then 300 in a minute.
     pub fn pages(clock: SharedClock) -> Self {
-        Self::new(clock, 300, 300)
+        Self::new(Caller::Holder, clock, 300, 300)
     }
 
     /// Calls of the API with one token: 120 at once, then 120 in a minute.
     pub fn calls(clock: SharedClock) -> Self {
-        Self::new(clock, 120, 120)
+        Self::new(Caller::Holder, clock, 120, 120)
     }
 
     /// Takes one call of `caller`. `Err` says after how many seconds there is one again.
@@ -69,11 +79,12 @@ impl Tally {
     }
 }
 
-/// Who calls: whoever holds the session or the token, else the address. Of neither is more than a hash kept.
-fn caller(headers: &HeaderMap, address: Option<SocketAddr>) -> [u8; 32] {
-    let token = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
-    let own = token.or_else(|| super::visit::session_token(headers).map(String::into_bytes));
-    let who = own.unwrap_or_else(|| address_of(headers, address).into_bytes());
+/// Who calls. Of session, token and address no more than a hash is kept.
+fn caller(counted: Caller, headers: &HeaderMap, address: Option<SocketAddr>) -> [u8; 32] {
+    let token = || headers.get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
+    let own = || token().or_else(|| super::visit::session_token(headers).map(String::into_bytes));
+    let holder = if counted == Caller::Holder { own() } else { None };
+    let who = holder.unwrap_or_else(|| address_of(headers, address).into_bytes());
     Sha256::digest(who).into()
 }
 
@@ -91,7 +102,7 @@ fn address_of(headers: &HeaderMap, address: Option<SocketAddr>) -> String {
 /// Refuses whoever calls too often, and says when to come again.
 pub async fn limit(State(tally): State<Arc<Tally>>, request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    match tally.take(caller(request.headers(), address)) {
+    match tally.take(caller(tally.counted, request.headers(), address)) {
         Ok(()) => next.run(request).await,
         Err(seconds) => {
             let after = [(header::RETRY_AFTER, seconds.to_string())];
@@ -110,7 +121,7 @@ mod tests {
     #[test]
     fn a_bucket_empties_and_fills_again() {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_micros(0)));
-        let tally = Tally::new(Arc::clone(&clock) as SharedClock, 2, 60);
+        let tally = Tally::new(Caller::Holder, Arc::clone(&clock) as SharedClock, 2, 60);
         let (one, other) = ([1; 32], [2; 32]);
         assert_eq!((tally.take(one), tally.take(one), tally.take(one)), (Ok(()), Ok(()), Err(1)));
         assert_eq!(tally.take(other), Ok(()), "another caller has calls of its own");
@@ -122,6 +133,18 @@ mod tests {
             (Ok(()), Ok(()), Err(1)),
             "never more than most"
         );
+    }
+
+    #[test]
+    fn whoever_is_not_logged_in_yet_is_known_by_the_address_alone() {
+        let address = Some("10.0.0.9:1".parse().unwrap());
+        let who = |counted, cookie: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, format!("stationmaster={cookie}").parse().unwrap());
+            caller(counted, &headers, address)
+        };
+        assert_eq!(who(Caller::Address, "one"), who(Caller::Address, "other"));
+        assert_ne!(who(Caller::Holder, "one"), who(Caller::Holder, "other"));
     }
 
     #[test]

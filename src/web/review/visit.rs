@@ -17,7 +17,7 @@ use crate::{
     config::Platform,
     domain::{access::Rights, people::Person},
     ops::{
-        Core, Failure, UserError, login,
+        Core, Failure, UserError, login, oidc,
         review::{self, Reader},
     },
     store::{self, sessions::Session},
@@ -27,6 +27,9 @@ use crate::{
 const COOKIE: &str = "stationmaster";
 const SECURE_COOKIE: &str = "__Host-stationmaster";
 const THEME: &str = "stationmaster_theme";
+/// The cookie of an attempt to log in with the company's account.
+const ATTEMPT: &str = "stationmaster_login";
+const SECURE_ATTEMPT: &str = "__Host-stationmaster_login";
 const NOTICE: &str = "stationmaster_notice";
 
 /// What a page could not be shown for.
@@ -116,6 +119,20 @@ pub fn session_cookie(core: &Core, token: &str) -> HeaderValue {
     let (name, secure) = if is_secure(core) { (SECURE_COOKIE, "; Secure") } else { (COOKIE, "") };
     let seconds = if token.is_empty() { 0 } else { login::SESSION_LIFETIME.as_secs() };
     let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The attempt to log in with the company's account that a browser carries, where it may carry one.
+pub fn attempt(core: &Core, headers: &HeaderMap) -> Option<String> {
+    cookie(headers, if is_secure(core) { SECURE_ATTEMPT } else { ATTEMPT })
+}
+
+/// The header that gives a browser such an attempt, or takes it away where `attempt` is empty. It is sent along when the
+/// provider leads back here, because that is a link (`SameSite=Lax`).
+pub fn attempt_cookie(core: &Core, attempt: &str) -> HeaderValue {
+    let (name, secure) = if is_secure(core) { (SECURE_ATTEMPT, "; Secure") } else { (ATTEMPT, "") };
+    let seconds = if attempt.is_empty() { 0 } else { oidc::ATTEMPT_LIFETIME.as_secs() };
+    let text = format!("{name}={attempt}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
