@@ -187,6 +187,10 @@ async fn a_theme_is_decided_by_its_owner_and_everybody_is_told() {
         assert!(olga.page(&other).await.contains("Restores in one step"), "what was merged leads to what stands");
 
         assert_eq!(olga.send(&page, &form("decide"), &ship).await.status(), 303);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !olga.page(&page).await.contains("Who was told <span class=\"count\">3</span>") {
+            assert!(std::time::Instant::now() < deadline, "not everybody is told");
+        }
         let world = served.close().await;
         for feedback in &said {
             assert_eq!(told(&world, feedback, "does it now").await.len(), 1, "{}", feedback.text);
