@@ -104,7 +104,7 @@ async fn told(world: &World, feedback: &Feedback, word: &str) -> Vec<store::mess
 
 /// Waits until a served world has told whoever gave the feedback of the decision, and looks that it did so once.
 pub async fn will_be_told(world: &World, feedback: &Feedback, word: &str) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
     loop {
         let told = told(world, feedback, word).await;
         if !told.is_empty() {

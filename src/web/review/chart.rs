@@ -111,7 +111,7 @@ pub struct Lines {
     pub dots: Vec<Dot>,
     pub rows: Vec<Named>,
     /// Lines across, in percent.
-    pub lines: Vec<Line>,
+    pub grid: Vec<Line>,
     pub width: f64,
     pub height: f64,
 }
@@ -136,7 +136,8 @@ pub struct Named {
     pub label: String,
     /// One for each series.
     pub rates: Vec<Rate>,
-    pub named_at: Option<f64>,
+    /// Where its label stands, where it has room for one.
+    pub label_at: Option<f64>,
 }
 
 impl Lines {
@@ -179,12 +180,12 @@ impl Lines {
         }
         let rows = data.into_iter().enumerate().map(|(index, (label, rates))| {
             let named = (index as f64 % every) < 0.5;
-            Named { label, rates, named_at: named.then(|| across(index)) }
+            Named { label, rates, label_at: named.then(|| across(index)) }
         });
         let rows = rows.collect();
-        let lines = [0, 25, 50, 75, 100].map(|value| Line { y: up(value as f64 / 100.0), value }).into();
+        let grid = [0, 25, 50, 75, 100].map(|value| Line { y: up(value as f64 / 100.0), value }).into();
         let (title, says) = (title.into(), says.into());
-        Self { title, says, each, series, strokes, bands, dots, rows, lines, width: WIDTH, height: HEIGHT }
+        Self { title, says, each, series, strokes, bands, dots, rows, grid, width: WIDTH, height: HEIGHT }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -20,8 +20,8 @@ pub struct Figure {
 }
 
 impl Figure {
-    pub fn new(id: &'static str, label: &str, value: impl ToString, path: String) -> Self {
-        Self { id, label: label.to_owned(), value: value.to_string(), notes: Vec::new(), path, alarming: false }
+    pub fn new(id: &'static str, label: &str, value: impl std::fmt::Display, path: String) -> Self {
+        Self { id, label: label.to_owned(), value: format!("{value}"), notes: Vec::new(), path, alarming: false }
     }
 
     /// With a line of small print.
