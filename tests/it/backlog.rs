@@ -96,10 +96,24 @@ pub async fn feedback(world: &World, who: &str, text: &str, values: &[(&str, &st
 }
 
 /// The bot's replies to a piece of feedback that speak of the decision.
-pub async fn told(world: &World, feedback: &Feedback, word: &str) -> Vec<store::messages::Message> {
+async fn told(world: &World, feedback: &Feedback, word: &str) -> Vec<store::messages::Message> {
     let who = feedback.person.clone().unwrap();
     let replies = world.replies(feedback.message.unwrap(), &who).await;
     replies.into_iter().filter(|reply| reply.text.contains(word)).collect()
+}
+
+/// Waits until a served world has told whoever gave the feedback of the decision, and looks that it did so once.
+pub async fn will_be_told(world: &World, feedback: &Feedback, word: &str) {
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
+    loop {
+        let told = told(world, feedback, word).await;
+        if !told.is_empty() {
+            assert_eq!(told.len(), 1, "{}", feedback.text);
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "nobody told {:?} of the decision", feedback.person);
+        tokio::task::yield_now().await;
+    }
 }
 
 fn publication(world: &World, markdown: &str) -> Publication {

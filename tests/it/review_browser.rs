@@ -146,11 +146,10 @@ async fn an_owner_publishes_an_answer_and_ships_an_item() {
     }
     picture(&client, "theme-shipped").await;
     client.close().await.unwrap();
-    let world = served.close().await;
     for feedback in &said {
-        assert_eq!(backlog::told(&world, feedback, "One form does it now.").await.len(), 1, "{}", feedback.text);
+        backlog::will_be_told(&served.world, feedback, "One form does it now.").await;
     }
-    world.finish().await;
+    served.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ use stationmaster::{
 };
 
 use crate::{
-    backlog::{gaps_of, gather, in_vain, themes_of, three_and_one, told},
+    backlog::{gaps_of, gather, in_vain, themes_of, three_and_one, will_be_told},
     numbers::{fill, with_own_team},
     review::{Browser, hidden, log_in},
     support::{Files, on_both},
@@ -187,12 +187,9 @@ async fn a_theme_is_decided_by_its_owner_and_everybody_is_told() {
         assert!(olga.page(&other).await.contains("Restores in one step"), "what was merged leads to what stands");
 
         assert_eq!(olga.send(&page, &form("decide"), &ship).await.status(), 303);
-        let world = served.close().await;
         for feedback in &said {
-            assert_eq!(told(&world, feedback, "does it now").await.len(), 1, "{}", feedback.text);
+            will_be_told(&served.world, feedback, "does it now").await;
         }
-        let served = Served::over(world).await;
-        let (olga, vera) = (log_in(&served, "olga").await, log_in(&served, "vera").await);
         let after = olga.page(&page).await;
         assert!(after.contains("data-testid=\"status\">Shipped") && after.contains("too early to tell"), "{after}");
         assert!(after.contains("If it is shipped, nobody is told"), "{after}");

@@ -136,7 +136,7 @@ pub struct Named {
     pub label: String,
     /// One for each series.
     pub rates: Vec<Rate>,
-    /// Where its label stands, if it has room.
+    /// Where its label stands, where it has room for one.
     pub label_at: Option<f64>,
 }
 

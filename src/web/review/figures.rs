@@ -19,25 +19,9 @@ pub struct Figure {
     pub alarming: bool,
 }
 
-/// What a figure says: a number, or words.
-pub struct Value(String);
-
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        Self(number.to_string())
-    }
-}
-
-impl From<String> for Value {
-    fn from(words: String) -> Self {
-        Self(words)
-    }
-}
-
 impl Figure {
-    pub fn new(id: &'static str, label: &str, value: impl Into<Value>, path: String) -> Self {
-        let Value(value) = value.into();
-        Self { id, label: label.to_owned(), value, notes: Vec::new(), path, alarming: false }
+    pub fn new(id: &'static str, label: &str, value: impl std::fmt::Display, path: String) -> Self {
+        Self { id, label: label.to_owned(), value: format!("{value}"), notes: Vec::new(), path, alarming: false }
     }
 
     /// With a line of small print.

@@ -24,6 +24,9 @@ use crate::{
 /// Weeks of the charts.
 const CHARTED: usize = 13;
 
+/// A rate's name, and where it stands among the facts.
+type Named = (&'static str, fn(&Facts) -> Rate);
+
 /// A rate of the window, and that of the one before.
 struct RateRow {
     label: &'static str,
@@ -224,8 +227,7 @@ fn outcomes(stay: &Stay, deflection: &Deflection) -> Vec<Share> {
 }
 
 fn table(overview: &Overview) -> Vec<RateRow> {
-    type Row = (&'static str, fn(&Facts) -> Rate);
-    let rows: [Row; 6] = [
+    let rows: [Named; 6] = [
         ("Answered, of all questions", |facts| facts.answered),
         ("Helped, of the answers that were rated", |facts| facts.helpful),
         ("Resolved, of the questions we know of", |facts| facts.deflection.resolved),
@@ -233,7 +235,7 @@ fn table(overview: &Overview) -> Vec<RateRow> {
         ("Resolved in the promised time", |facts| facts.promises.resolution),
         ("Feedback closed with a reply", |facts| facts.feedback.closed),
     ];
-    let row = |(label, of): (&'static str, fn(&Facts) -> Rate)| RateRow {
+    let row = |(label, of): Named| RateRow {
         label,
         now: in_words(&of(&overview.now)),
         before: in_words(&of(&overview.before)),

@@ -14,6 +14,8 @@ use crate::{
 
 struct QuestionView {
     text: String,
+    /// The question and its round: a page may hold the same question several times.
+    caption: String,
     /// The mean and n.
     mean: String,
     scores: Vec<Share>,
@@ -45,17 +47,19 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
     let rounds = results.into_iter().map(|result| RoundView {
         title: result.title,
-        wording: result.round.wording,
         began: stay.moment(result.round.began_at),
         ends: stay.moment(result.round.ends_at),
         turnout: super::figures::in_words(&Rate::of(unsigned(result.answered), unsigned(result.invited))),
-        questions: result.questions.map(|questions| questions.iter().map(question).collect()),
+        questions: result
+            .questions
+            .map(|questions| questions.iter().map(|it| question(it, &result.round.round)).collect()),
+        wording: result.round.wording,
     });
     let rounds = rounds.collect();
     visit::show(&SurveysPage { frame: stay.frame("Surveys", "surveys"), rounds })
 }
 
-fn question(result: &QuestionResult) -> QuestionView {
+fn question(result: &QuestionResult, round: &str) -> QuestionView {
     let QuestionResult { text, range: (low, high), n, mean, counts } = result;
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
     let scores = (*low..=*high).zip(counts).map(|(score, count)| Share {
@@ -67,6 +71,7 @@ fn question(result: &QuestionResult) -> QuestionView {
     });
     QuestionView {
         text: text.clone(),
+        caption: format!("{text} ({round})"),
         mean: format!("{mean:.1} on a scale from {low} to {high}, n = {n}"),
         scores: scores.collect(),
     }

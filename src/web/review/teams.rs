@@ -102,7 +102,7 @@ fn figures_of(stay: &Stay, adoption: &Adoption) -> Vec<Figure> {
         median_minutes.map_or_else(|| "nobody yet".to_owned(), |it| format!("after {} at the median", minutes(it)));
     let (operational, project) = (adoption.operational, adoption.project);
     vec![
-        Figure::new("active", "Active teams", adoption.active.len().to_string(), here())
+        Figure::new("active", "Active teams", adoption.active.len(), here())
             .note("asked or requested something")
             .note(format!("{} new, {} silent", adoption.new_teams.len(), adoption.silent_teams.len())),
         Figure::new("newcomers", "People who asked for the first time", n, stay.path("/questions"))

@@ -267,10 +267,9 @@ fn owner(stay: &Stay, story: &ThemeStory) -> Owner {
     let theme = &story.theme;
     let others = Status::ALL.into_iter().filter(|status| *status != theme.status);
     let next = match theme.status {
-        Status::New => Status::Reviewed,
+        Status::New | Status::Shipped | Status::Declined => Status::Reviewed,
         Status::Reviewed => Status::Planned,
         Status::Planned => Status::Shipped,
-        Status::Shipped | Status::Declined => Status::Reviewed,
     };
     Owner {
         statuses: others
