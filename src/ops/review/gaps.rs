@@ -170,7 +170,7 @@ impl Reader<'_> {
             gap: self.gap_item(&listed),
             version: gap.version,
             questions: questions.collect(),
-            pages: gap.pages.iter().filter(|page| sees || !page.restricted).cloned().collect(),
+            pages: gap.pages.iter().filter(|page| self.platform.may_read(&page.source, self.person)).cloned().collect(),
             theme: evidence::theme_of_gap(&mut tx, gap.id).await?,
             desk,
         }))
