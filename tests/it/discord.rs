@@ -134,7 +134,7 @@ async fn commands_are_registered_once_and_suggest_questions() {
     let stage = stage().await;
     let discord = stage.discord();
     let (global, guild) = discord.commands();
-    assert_eq!((global.len(), guild.len()), (3, 0), "{global:?}");
+    assert_eq!((global.len(), guild.len()), (4, 0), "{global:?}");
     let suggested =
         discord.autocomplete(3001, 2001, &["platform", "ask"], &[("question", json!("backup"))], "question").await;
     assert!(suggested.response.unwrap().to_string().contains("How long are backups kept?"));
@@ -151,7 +151,7 @@ async fn commands_are_registered_once_and_suggest_questions() {
 async fn commands_move_with_the_configuration_and_leave_none_behind() {
     let discord = discord_server().await;
     let guild = FakeDiscord::GUILD.to_string();
-    for (guild, expected) in [(guild.as_str(), (0, 3)), ("", (3, 0)), (guild.as_str(), (0, 3))] {
+    for (guild, expected) in [(guild.as_str(), (0, 4)), ("", (4, 0)), (guild.as_str(), (0, 4))] {
         let mut files = Files::harbor();
         files.more = format!("{}guild = '{guild}'\n", discord_section(&discord));
         let store = TestStore::sqlite(files.folder.path());
