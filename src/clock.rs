@@ -28,6 +28,12 @@ impl Timestamp {
         Self(self.0.saturating_add(duration.as_micros() as i64))
     }
 
+    #[must_use]
+    pub const fn minus(self, duration: std::time::Duration) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "292,000 years of microseconds fit an i64")]
+        Self(self.0.saturating_sub(duration.as_micros() as i64))
+    }
+
     /// Time from `earlier` to `self`; zero when `earlier` is later.
     pub fn since(self, earlier: Self) -> std::time::Duration {
         std::time::Duration::from_micros(u64::try_from(self.0 - earlier.0).unwrap_or(0))

@@ -39,7 +39,7 @@ pub async fn run(config: Option<PathBuf>, arguments: Duty) -> anyhow::Result<Exi
     let services = DutyServices::new(&config.server)?;
     let mut all_known = true;
     for platform in platforms {
-        let zone = zone_of(platform);
+        let zone = platform.zone();
         let at = match &arguments.at {
             Some(text) => moment(text, &zone)?,
             None => SystemClock.now(),
@@ -61,11 +61,6 @@ pub async fn run(config: Option<PathBuf>, arguments: Duty) -> anyhow::Result<Exi
         }
     }
     Ok(if all_known { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The time zone of a platform's hours; without hours UTC.
-fn zone_of(platform: &Platform) -> TimeZone {
-    platform.hours.as_ref().map_or(TimeZone::UTC, |hours| hours.business.zone().clone())
 }
 
 fn moment(text: &str, zone: &TimeZone) -> anyhow::Result<Timestamp> {

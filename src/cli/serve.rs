@@ -156,8 +156,7 @@ async fn tick(core: Arc<Core>, stop: CancellationToken) {
             insight::gather::plan(&core).await?;
             digest::tick(&core).await?;
             let mut tx = core.db.write().await?;
-            let before = core.clock.now().micros() - i64::try_from(KEEP_JOBS.as_micros()).unwrap_or(i64::MAX);
-            store::jobs::prune(&mut tx, crate::clock::Timestamp::from_micros(before)).await?;
+            store::jobs::prune(&mut tx, core.clock.now().minus(KEEP_JOBS)).await?;
             login::forget_old(&core, &mut tx).await?;
             core.db.commit(tx).await?;
             anyhow::Ok(())

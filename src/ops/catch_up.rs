@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     chat::{Inbound, PostError},
-    clock::Timestamp,
     store::{self, jobs::Job},
 };
 
@@ -37,9 +36,7 @@ pub async fn soon(core: &Core, chat: &str) -> anyhow::Result<()> {
             since.push(Since { channel, thread: None, after: newest });
         }
     }
-    let earliest = Timestamp::from_micros(
-        core.clock.now().micros() - i64::try_from(THREADS_SINCE.as_micros()).unwrap_or(i64::MAX),
-    );
+    let earliest = core.clock.now().minus(THREADS_SINCE);
     for channel in store::messages::direct_channels(&mut tx, chat, earliest, THREADS).await? {
         if let Some(newest) = store::messages::newest_in_channel(&mut tx, chat, &channel).await? {
             since.push(Since { channel, thread: None, after: newest });

@@ -209,7 +209,7 @@ async fn pointed_at(core: &Core, tx: &mut Tx, command: &Command, pointed: &Point
     let place = Place { chat: command.chat.clone(), channel: command.channel.clone(), thread: pointed.thread.clone() };
     let author = if pointed.author.id.is_empty() { &command.author } else { &pointed.author };
     let name = people::display_name(tx, &command.chat, author).await?;
-    let files = intake::named(&pointed.files);
+    let files = intake::named(core, &pointed.files);
     let message = Message { files, ..intake::written(core, place, &pointed.external_id, author, &name, &pointed.text) };
     store::messages::insert(tx, &message).await?;
     Ok(message)

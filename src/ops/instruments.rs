@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::{Core, Failure, UserError, act::Response, compose::escape, deliver};
 use crate::{
     chat::{Block, Button, ButtonStyle, Card, Press},
-    clock::Timestamp,
     domain::{
         ids::{AnswerId, QuestionId},
         instrument::{self, Budget, EFFORT_WORDING},
@@ -45,8 +44,7 @@ fn budget(core: &Core) -> Budget {
 /// When the store refuses.
 pub(super) async fn may_ask(core: &Core, tx: &mut Tx, person: &str) -> store::Result<bool> {
     let (budget, now) = (budget(core), core.clock.now());
-    let reach = i64::try_from(budget.within.max(budget.pause).as_micros()).unwrap_or(i64::MAX);
-    let since = Timestamp::from_micros(now.micros().saturating_sub(reach));
+    let since = now.minus(budget.within.max(budget.pause));
     let asked = store::instruments::asked_since(tx, person, since).await?;
     Ok(budget.allows(&asked, now) && !store::instruments::has(tx, person, STOP).await?)
 }
@@ -74,6 +72,29 @@ pub(super) async fn stop_asking(core: &Core, tx: &mut Tx, person: &str, platform
     Ok(())
 }
 
+/// The effort question to somebody of a team, about a question, a request or a theme.
+pub(super) fn effort_invitation(
+    core: &Core,
+    platform: &str,
+    (person, team): (&str, Option<&str>),
+    subject: Uuid,
+) -> Invitation {
+    Invitation {
+        id: core.clock.new_uuid(),
+        instrument: instrument::EFFORT.to_owned(),
+        wording: EFFORT_WORDING.to_owned(),
+        platform: platform.to_owned(),
+        person: person.to_owned(),
+        team: team.map(str::to_owned),
+        subject,
+        message: None,
+        reminders: 0,
+        remind_at: None,
+        invited_at: core.clock.now(),
+        answered_at: None,
+    }
+}
+
 /// Writes down that somebody was asked the effort question, whatever their budget: it is part of every request's end.
 ///
 /// # Errors
@@ -86,20 +107,7 @@ pub(super) async fn counted(
     team: Option<&str>,
     subject: Uuid,
 ) -> store::Result<()> {
-    let invitation = Invitation {
-        id: core.clock.new_uuid(),
-        instrument: instrument::EFFORT.to_owned(),
-        wording: EFFORT_WORDING.to_owned(),
-        platform: platform.to_owned(),
-        person: person.id.clone(),
-        team: team.map(str::to_owned),
-        subject,
-        message: None,
-        reminders: 0,
-        remind_at: None,
-        invited_at: core.clock.now(),
-        answered_at: None,
-    };
+    let invitation = effort_invitation(core, platform, (&person.id, team), subject);
     store::instruments::invite(tx, &invitation).await?;
     Ok(())
 }
@@ -125,20 +133,8 @@ pub(super) async fn after_answer(
     if !may_ask(core, tx, &person.id).await? {
         return Ok(());
     }
-    let invitation = Invitation {
-        id: core.clock.new_uuid(),
-        instrument: instrument::EFFORT.to_owned(),
-        wording: EFFORT_WORDING.to_owned(),
-        platform: platform.id.clone(),
-        person: person.id.clone(),
-        team: question.team.clone(),
-        subject: question.id.uuid(),
-        message: None,
-        reminders: 0,
-        remind_at: None,
-        invited_at: core.clock.now(),
-        answered_at: None,
-    };
+    let asked = (person.id.as_str(), question.team.as_deref());
+    let invitation = effort_invitation(core, &platform.id, asked, question.id.uuid());
     if !store::instruments::invite(tx, &invitation).await? {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use crate::{
         Author, FileRef, Inbound, InboundDeletion, InboundJoin, InboundMessage, InboundOpening, InboundReaction,
         Missed, Reaction, bare_emoji,
     },
-    domain::{ids::MessageId, redact::redact},
+    domain::ids::MessageId,
     store::{
         self, Tx,
         messages::{Message, Place},
@@ -114,7 +114,7 @@ pub async fn take_message(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> 
         version,
         way_back: way_back.map(|way| (way.handle, now.plus(way.lifetime))),
         missed: missed == Some(Missed { replied: false }),
-        files: named(&files),
+        files: named(core, &files),
     };
     if !store::messages::insert(tx, &message).await? {
         return take_again(core, tx, &message).await;
@@ -169,8 +169,8 @@ pub(super) fn written(
 }
 
 /// Files as they are kept: a person has named them.
-pub(super) fn named(files: &[FileRef]) -> Vec<FileRef> {
-    files.iter().map(|file| FileRef { name: redact(&readable(&file.name)).text, ..file.clone() }).collect()
+pub(super) fn named(core: &Core, files: &[FileRef]) -> Vec<FileRef> {
+    files.iter().map(|file| FileRef { name: core.clean(&readable(&file.name)).text, ..file.clone() }).collect()
 }
 
 /// The same message in another event: chat systems send a mention twice, once as a message and once as a mention. If
@@ -208,7 +208,7 @@ async fn take_edit(core: &Core, tx: &mut Tx, inbound: InboundMessage) -> anyhow:
         return Ok(Received::Ignored);
     }
     let clean = core.clean(&readable(&inbound.text));
-    let files = named(&inbound.files);
+    let files = named(core, &inbound.files);
     if files != message.files {
         store::messages::attach(tx, id, &files, now).await?;
     }

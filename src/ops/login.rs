@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Core, Failure, UserError, people};
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Clock,
     domain::people::Person,
     store::{
         self, Tx,
@@ -143,7 +143,7 @@ pub async fn visitor(core: &Core, token: &str) -> store::Result<Option<(Person, 
     let now = core.clock.now();
     let found = {
         let mut tx = core.db.read().await?;
-        let session = store::sessions::find(&mut tx, hash_of(token), now, back(now, IDLE)).await?;
+        let session = store::sessions::find(&mut tx, hash_of(token), now, now.minus(IDLE)).await?;
         match session {
             Some(session) => Some((people::by_id(core, &mut tx, &session.person).await?, session)),
             None => None,
@@ -197,14 +197,9 @@ pub async fn bearer(core: &Core, text: &str) -> store::Result<Option<(Person, To
 /// # Errors
 /// When the store refuses.
 pub async fn forget_old(core: &Core, tx: &mut Tx) -> store::Result<()> {
-    let before = back(core.clock.now(), KEEP);
+    let before = core.clock.now().minus(KEEP);
     store::sessions::prune(tx, before).await?;
     store::tokens::prune_calls(tx, before).await
-}
-
-/// The time `ago` before `now`.
-pub(super) fn back(now: Timestamp, ago: Duration) -> Timestamp {
-    Timestamp::from_micros(now.micros().saturating_sub(i64::try_from(ago.as_micros()).unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use crate::{
         answer::RatingReason,
         ids::{AnswerId, QuestionId},
         people::Person,
-        redact::redact,
     },
     store::{self, Tx, ratings::Rating},
 };
@@ -51,7 +50,7 @@ pub async fn with_reason(
     let reason = RatingReason::from_id(reason)
         .ok_or_else(|| UserError::new("That is not one of the reasons.", "Choose one from the list."))?;
     let comment: String = comment.trim().chars().take(MAX_COMMENT).collect();
-    let comment = Some(redact(&comment).text).filter(|comment| !comment.is_empty());
+    let comment = Some(core.clean(&comment).text).filter(|comment| !comment.is_empty());
     let rating = Rating { reason: Some(reason), comment, ..rating(core, answer, person, false) };
     Ok(store::ratings::rate(tx, &rating).await?)
 }

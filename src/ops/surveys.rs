@@ -79,8 +79,7 @@ pub async fn tick(core: &Core) -> anyhow::Result<()> {
 
 /// The round that can be answered at this moment. Rounds begin at midnight, by the platform's clock.
 fn current_round(core: &Core, platform: &Platform, survey: &Survey) -> Option<Round> {
-    let zone = platform.hours.as_ref().and_then(|hours| jiff::tz::TimeZone::get(&hours.timezone).ok());
-    let zone = zone.unwrap_or(jiff::tz::TimeZone::UTC);
+    let zone = platform.zone();
     let now = core.clock.now();
     let today = now.to_jiff().to_zoned(zone.clone()).date();
     let days = (today - survey.starts).get_days();
@@ -149,8 +148,7 @@ async fn chosen(
     survey: &Survey,
     round: &Round,
 ) -> anyhow::Result<Vec<Person>> {
-    let before = i64::try_from(USED_WITHIN.as_micros()).unwrap_or(i64::MAX);
-    let since = Timestamp::from_micros(core.clock.now().micros() - before);
+    let since = core.clock.now().minus(USED_WITHIN);
     let mut users = store::instruments::users_since(tx, &platform.id, since).await?;
     users.extend(platform.people.iter().map(|member| member.id.clone()));
     users.sort();

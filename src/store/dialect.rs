@@ -47,6 +47,24 @@ const REQUEST_FILTERS: &str = "AND (state = $6 OR $6 IS NULL) AND (route = $7 OR
     AND (priority = $11 OR $11 IS NULL) AND (assignee = $12 OR $12 IS NULL) AND (cause = $13 OR $13 IS NULL)
     AND (kind = $14 OR $14 IS NULL)";
 
+/// `{known_teams}`: the teams that ever asked or requested something of the platform `$1`, as `known (team)`. They are found by
+/// leaps through an index, so that a million questions are not read for twenty teams; the same on both engines, and named
+/// because several numbers begin with it.
+const KNOWN_TEAMS: &str = "WITH RECURSIVE asking (team) AS (
+             SELECT MIN(team) FROM questions WHERE platform = $1
+             UNION ALL
+             SELECT (SELECT MIN(later.team) FROM questions AS later
+                 WHERE later.platform = $1 AND later.team > asking.team)
+             FROM asking WHERE asking.team IS NOT NULL),
+         requesting (team) AS (
+             SELECT MIN(team) FROM requests WHERE platform = $1
+             UNION ALL
+             SELECT (SELECT MIN(later.team) FROM requests AS later
+                 WHERE later.platform = $1 AND later.team > requesting.team)
+             FROM requesting WHERE requesting.team IS NOT NULL),
+         known (team) AS (
+             SELECT team FROM asking WHERE team IS NOT NULL UNION SELECT team FROM requesting WHERE team IS NOT NULL)";
+
 /// Puts the engine's words where the text names a difference.
 pub fn render(sql: &str, dialect: Dialect) -> String {
     let words = |(sqlite, postgres): (&'static str, &'static str)| match dialect {
@@ -60,6 +78,7 @@ pub fn render(sql: &str, dialect: Dialect) -> String {
         .replace("{holds_words}", words(HOLDS_WORDS))
         .replace("{newest_with_words}", words(NEWEST_WITH_WORDS))
         .replace("{texts_of_2}", words(TEXTS_OF_2))
+        .replace("{known_teams}", KNOWN_TEAMS)
         .replace("{question_filters}", QUESTION_FILTERS)
         .replace("{request_filters}", REQUEST_FILTERS)
 }

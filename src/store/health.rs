@@ -107,19 +107,7 @@ pub struct TeamDemand {
 /// When the database refuses.
 pub async fn teams(tx: &mut Tx, platform: &str, from: Timestamp) -> Result<Vec<TeamDemand>> {
     let rows = sql!(
-        "WITH RECURSIVE asking (team) AS (
-             SELECT MIN(team) FROM questions WHERE platform = $1
-             UNION ALL
-             SELECT (SELECT MIN(team) FROM questions WHERE platform = $1 AND team > asking.team) FROM asking
-             WHERE asking.team IS NOT NULL
-         ), requesting (team) AS (
-             SELECT MIN(team) FROM requests WHERE platform = $1
-             UNION ALL
-             SELECT (SELECT MIN(team) FROM requests WHERE platform = $1 AND team > requesting.team) FROM requesting
-             WHERE requesting.team IS NOT NULL
-         ), known (team) AS (
-             SELECT team FROM asking WHERE team IS NOT NULL UNION SELECT team FROM requesting WHERE team IS NOT NULL
-         )
+        "{known_teams}
          SELECT team,
              (SELECT COUNT(*) FROM questions
                  WHERE platform = $1 AND team = known.team AND asked_at >= $2) AS questions,

@@ -416,20 +416,7 @@ pub struct TeamUse {
 /// When the database refuses.
 pub async fn teams(tx: &mut Tx, platform: &str, window: &Window) -> Result<Vec<TeamUse>> {
     let rows = sql!(
-        "WITH RECURSIVE asking (team) AS (
-             SELECT MIN(team) FROM questions WHERE platform = $1
-             UNION ALL
-             SELECT (SELECT MIN(later.team) FROM questions AS later
-                 WHERE later.platform = $1 AND later.team > asking.team)
-             FROM asking WHERE asking.team IS NOT NULL),
-         requesting (team) AS (
-             SELECT MIN(team) FROM requests WHERE platform = $1
-             UNION ALL
-             SELECT (SELECT MIN(later.team) FROM requests AS later
-                 WHERE later.platform = $1 AND later.team > requesting.team)
-             FROM requesting WHERE requesting.team IS NOT NULL),
-         known (team) AS (
-             SELECT team FROM asking WHERE team IS NOT NULL UNION SELECT team FROM requesting WHERE team IS NOT NULL)
+        "{known_teams}
          SELECT known.team,
              (SELECT COUNT(*) FROM questions AS own
                  WHERE own.platform = $1 AND own.team = known.team AND own.asked_at >= $2 AND own.asked_at < $3) AS asked,
@@ -473,20 +460,7 @@ pub async fn teams(tx: &mut Tx, platform: &str, window: &Window) -> Result<Vec<T
 pub async fn active_teams(tx: &mut Tx, platform: &str, weeks: &[Timestamp]) -> Result<Vec<(Timestamp, String)>> {
     const WEEK: std::time::Duration = std::time::Duration::from_hours(7 * 24);
     let rows = sql!(
-        "WITH RECURSIVE asking (team) AS (
-             SELECT MIN(team) FROM questions WHERE platform = $1
-             UNION ALL
-             SELECT (SELECT MIN(later.team) FROM questions AS later
-                 WHERE later.platform = $1 AND later.team > asking.team)
-             FROM asking WHERE asking.team IS NOT NULL),
-         requesting (team) AS (
-             SELECT MIN(team) FROM requests WHERE platform = $1
-             UNION ALL
-             SELECT (SELECT MIN(later.team) FROM requests AS later
-                 WHERE later.platform = $1 AND later.team > requesting.team)
-             FROM requesting WHERE requesting.team IS NOT NULL),
-         known (team) AS (
-             SELECT team FROM asking WHERE team IS NOT NULL UNION SELECT team FROM requesting WHERE team IS NOT NULL)
+        "{known_teams}
          SELECT CAST(week.value AS BIGINT) AS begins, known.team
          FROM known CROSS JOIN {json_items}($2) AS week
          WHERE EXISTS (SELECT 1 FROM questions AS own

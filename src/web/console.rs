@@ -463,7 +463,7 @@ async fn events(
                 Err(ApiError(..)) => yield Ok(Event::default().event("ping").data("{}")),
             }
             let now = core.clock.now();
-            cursor = crate::clock::Timestamp::from_micros(now.micros() - i64::try_from(OVERLAP.as_micros()).unwrap_or(0)).max(cursor);
+            cursor = now.minus(OVERLAP).max(cursor);
             sent.retain(|_, at| *at >= cursor);
             core.db.wait(Duration::from_secs(1)).await;
         }

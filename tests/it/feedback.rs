@@ -143,6 +143,15 @@ async fn personal_data_is_taken_out_where_that_is_configured() {
     on_both(files, |world| async move {
         let said = world.say("dev", "storage-help", "please add dana.okafor@harbor.example to the backups").await;
         assert_eq!(world.message(said).await.text, "please add [redacted: e-mail address] to the backups");
+        let asked = world.say("dev", "ask-harbor", "How long are production database backups kept?").await;
+        let values = [("reason", "other"), ("comment", "ask dana.okafor@harbor.example instead")];
+        world.press("dev", &world.reply_to(asked).await, "Not helpful", &values).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        let question = store::answers::question_of_message(&mut tx, asked).await.unwrap().unwrap();
+        let answer = store::answers::of_question(&mut tx, question.id).await.unwrap().remove(0);
+        let rating = store::ratings::of_answer(&mut tx, answer.id).await.unwrap().remove(0);
+        assert_eq!(rating.comment.as_deref(), Some("ask [redacted: e-mail address] instead"));
+        drop(tx);
         world
     })
     .await;

@@ -320,8 +320,7 @@ impl Year {
     /// A year of about `questions` questions that ends now.
     pub fn new(platform: &Platform, questions: usize, seed: u64, now: Timestamp) -> Self {
         let mut random = Pcg64Mcg::new(u128::from(seed) << 64 | 0x5_7a71_0a3a);
-        let zone = platform.hours.as_ref().and_then(|hours| TimeZone::get(&hours.timezone).ok());
-        let zone = zone.unwrap_or(TimeZone::UTC);
+        let zone = platform.zone();
         let today = now.to_jiff().to_zoned(zone.clone()).date();
         let this_monday = today - i64::from(today.weekday().since(Weekday::Monday)).days();
         let weeks = i64::try_from(WEEKS).unwrap_or(52);

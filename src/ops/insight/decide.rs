@@ -17,13 +17,11 @@ use crate::{
     domain::{
         feedback::{Kind, Status},
         ids::ThemeId,
-        instrument,
         people::Person,
     },
     ops::{compose::escape, deliver, instruments, people},
     store::{
         self, Tx,
-        instruments::Invitation,
         messages::{Message, Place},
         themes::{Asker, Closed, Reply, Theme},
     },
@@ -242,20 +240,7 @@ async fn ask_effort(
     card: &mut Card,
 ) -> anyhow::Result<Option<uuid::Uuid>> {
     let platform = core.config.platform(&theme.platform).map_or(theme.platform.as_str(), |platform| &platform.name);
-    let invitation = Invitation {
-        id: core.clock.new_uuid(),
-        instrument: instrument::EFFORT.to_owned(),
-        wording: instrument::EFFORT_WORDING.to_owned(),
-        platform: theme.platform.clone(),
-        person: person.to_owned(),
-        team: team.map(str::to_owned),
-        subject: theme.id.uuid(),
-        message: None,
-        reminders: 0,
-        remind_at: None,
-        invited_at: core.clock.now(),
-        answered_at: None,
-    };
+    let invitation = instruments::effort_invitation(core, &theme.platform, (person, team), theme.id.uuid());
     if !store::instruments::invite(tx, &invitation).await? {
         return Ok(None);
     }

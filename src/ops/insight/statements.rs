@@ -26,7 +26,6 @@ use crate::{
     domain::{
         ids::{ActionId, AuditId, DisputeId, MessageId},
         people::{Person, Role},
-        redact::redact,
         service::WorkKind,
     },
     store::{
@@ -102,11 +101,6 @@ impl std::fmt::Display for Month {
     }
 }
 
-/// The platform's time zone; UTC where it has no hours.
-fn zone_of(platform: &Platform) -> TimeZone {
-    platform.hours.as_ref().map_or(TimeZone::UTC, |hours| hours.business.zone().clone())
-}
-
 /// What a team used in a month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
@@ -157,7 +151,7 @@ pub async fn statement(
     team: &str,
     month: Month,
 ) -> store::Result<Statement> {
-    let window = month.window(&zone_of(platform));
+    let window = month.window(&platform.zone());
     let costs = costs(&core.config.server.insight);
     let mut questions = store::numbers::asked_by_team(tx, &platform.id, team, &window.range()).await?;
     questions.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -239,7 +233,7 @@ pub(in crate::ops) async fn of_command(
     })?;
     let (months, names): (Vec<&str>, Vec<&str>) =
         command.text.split_whitespace().partition(|word| Month::parse(word).is_some());
-    let zone = zone_of(platform);
+    let zone = platform.zone();
     let month = months.first().and_then(|word| Month::parse(word));
     let month = month.unwrap_or_else(|| Month::last(core.clock.now(), &zone));
     let team = match names.join(" ") {
@@ -316,7 +310,7 @@ fn card(core: &Core, platform: &Platform, statement: &Statement, month: Month, d
     }
     let head = format!("**{} for {}, {}**", escape(&platform.name), escape(team), month.words());
     let mut blocks = vec![text(head), text(format!("- {}", facts.join("\n- ")))];
-    let zone = zone_of(platform);
+    let zone = platform.zone();
     let mut list: Vec<String> = lines.iter().map(|line| line_words(platform, line, &zone)).collect();
     if *more > 0 {
         list.push(format!("{more} more"));
@@ -386,12 +380,12 @@ fn words_form(action: ActionId, title: &str, label: &str) -> Form {
 }
 
 /// What was typed into a form, without secrets.
-fn words(press: &Press) -> Result<String, Failure> {
+fn words(core: &Core, press: &Press) -> Result<String, Failure> {
     let words: String = press.value("text").trim().chars().take(MOST_TEXT).collect();
     if words.is_empty() {
         return Err(UserError::new("There is no text in that.", "Write a sentence.").into());
     }
-    Ok(redact(&words).text)
+    Ok(core.clean(&words).text)
 }
 
 fn platform_of<'a>(core: &'a Core, id: &str) -> Result<&'a Platform, Failure> {
@@ -424,7 +418,7 @@ async fn dispute(
         team: team.to_owned(),
         month: month.to_owned(),
         person: person.id.clone(),
-        text: words(press)?,
+        text: words(core, press)?,
         message: Some(MessageId::from_uuid(action.subject)),
         said_at: core.clock.now(),
         reply: None,
@@ -530,7 +524,7 @@ async fn answer(
     if press.values.is_empty() {
         return Ok(Response::form(words_form(action.id, "Answer", "Your answer")));
     }
-    let words = words(press)?;
+    let words = words(core, press)?;
     store::disputes::reply(tx, dispute.id, &words, &person.id, core.clock.now()).await?;
     record(core, tx, &dispute, person, "statement.answer").await?;
     let message = match dispute.message {

@@ -32,8 +32,7 @@ pub(super) async fn find(
     words: &str,
 ) -> Result<Vec<Request>, Failure> {
     let now = core.clock.now();
-    let since =
-        crate::clock::Timestamp::from_micros(now.micros() - i64::try_from(LOOK_BACK.as_micros()).unwrap_or(i64::MAX));
+    let since = now.minus(LOOK_BACK);
     let known = {
         let mut tx = core.db.read().await?;
         store::requests::recent(&mut tx, &platform.id, since, COMPARED).await?

@@ -12,7 +12,6 @@ use crate::{
     config::{Config, Platform},
     domain::{
         ids::{EventId, RequestId},
-        redact::redact,
         request::{Approval, RootCause, State},
     },
     ops::{
@@ -458,7 +457,7 @@ async fn hear(
         return Ok(());
     }
     let words: String = text.chars().filter(|c| *c != '\0').take(MOST_TEXT).collect();
-    let card = show::carried(&format!("{} ({})", redact(author).text, ticket.short()), &redact(&words).text);
+    let card = show::carried(&format!("{} ({})", core.clean(author).text, ticket.short()), &core.clean(&words).text);
     let entry = Entry::of("said").detail(json!({ "side": "support", "tracker": mark }));
     let after = keep(core, tx, request, None, entry).await?;
     tell_both(core, tx, &after, &card, &card).await

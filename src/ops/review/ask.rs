@@ -12,7 +12,6 @@ use crate::{
     domain::{
         feedback::Kind,
         ids::{DraftId, FeedbackId, MessageId},
-        redact::redact,
         request::{Priority, RequestKind},
         service::Service,
     },
@@ -79,7 +78,7 @@ impl Reader<'_> {
         if ask.team.as_ref().is_some_and(|team| !self.person.teams.contains(team)) {
             return Err(wrong("team", "That is no team of whom the token stands for."));
         }
-        let clean = |words: &str| redact(words.trim()).text;
+        let clean = |words: &str| self.core.clean(words.trim()).text;
         let fields = json!({
             "title": clean(&ask.title),
             "text": clean(&ask.text),
@@ -107,7 +106,7 @@ impl Reader<'_> {
             unknown.map(|id| (id.clone(), "The form has no such field.".to_owned())).collect();
         let mut typed = service.form.typed(values);
         for value in typed.values_mut() {
-            *value = redact(value).text;
+            *value = self.core.clean(value).text;
         }
         let validated = service.form.validate(&typed);
         if let Err(found) = &validated {

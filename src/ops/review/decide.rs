@@ -16,7 +16,6 @@ use crate::{
         feedback::Status,
         ids::{ActionId, AuditId, JobId},
         people::Person,
-        redact::redact,
     },
     ops::{Core, Failure, UserError, compose::escape, deliver, login, requests},
     store::{self, Tx, actions::Action, audit, tokens::Token},
@@ -133,7 +132,7 @@ impl Reader<'_> {
         feedback.capability =
             triage.capability.filter(|id| self.platform.capabilities.iter().any(|capability| capability.id == *id));
         let reply = triage.reply.map(|text| text.trim().chars().take(MOST_REPLY).collect::<String>());
-        let reply = reply.map(|text| redact(&text).text).filter(|text| !text.is_empty());
+        let reply = reply.map(|text| self.core.clean(&text).text).filter(|text| !text.is_empty());
         let mut told = false;
         if let Some(reply) = &reply {
             feedback.reply = Some(reply.clone());

@@ -26,10 +26,7 @@ use crate::{
         health,
         lists::{Cursor, Page},
     },
-    web::review::{
-        lists::List,
-        params::{self, Params},
-    },
+    web::review::{lists::List, params::Params},
 };
 
 type Answer = Result<Json<Value>, Problem>;
@@ -58,7 +55,7 @@ async fn list(caller: &Caller, platform: &str, name: &str) -> Answer {
     let list = List::named(name, params).ok_or_else(Problem::missing)?;
     let limit = number(params, "limit", (1, ROWS, MOST_ROWS))?;
     let after = params.page()?.after;
-    let span = params.span(&params::zone_of(&caller.platform))?;
+    let span = params.span(&caller.platform.zone())?;
     let mut rows = list.page(&reader, span, Page { after, limit: limit + 1 }).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
@@ -142,8 +139,7 @@ pub async fn services(caller: Caller, Path(platform): Path<String>) -> Answer {
 
 fn days_back(caller: &Caller) -> Result<(u64, Timestamp), Problem> {
     let days = number(&caller.params, "days", (1, DAYS, MOST_DAYS))?;
-    let back = i64::try_from(Duration::from_hours(24 * days).as_micros()).unwrap_or(i64::MAX);
-    Ok((days, Timestamp::from_micros(caller.core.clock.now().micros() - back)))
+    Ok((days, caller.core.clock.now().minus(Duration::from_hours(24 * days))))
 }
 
 /// What each team asked in the last days. The platform's own teams are marked.

@@ -21,8 +21,7 @@ const DAYS: u64 = 90;
 const MOST_PAGES: usize = 100;
 
 fn days_ago(now: Timestamp, days: u64) -> Timestamp {
-    let back = i64::try_from(Duration::from_hours(24 * days).as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(now.micros().saturating_sub(back))
+    now.minus(Duration::from_hours(24 * days))
 }
 
 struct ServiceRow {

@@ -7,7 +7,6 @@ use url::form_urlencoded;
 
 use crate::{
     clock::Timestamp,
-    config::Platform,
     ops::{Failure, UserError},
     store::lists::{Cursor, Page, Span},
 };
@@ -89,11 +88,6 @@ impl Params {
             until: midnight("to", 1)?.unwrap_or(Span::ALL.until),
         })
     }
-}
-
-/// The time zone of a platform's hours; UTC where it has none.
-pub fn zone_of(platform: &Platform) -> TimeZone {
-    platform.hours.as_ref().map_or(TimeZone::UTC, |hours| hours.business.zone().clone())
 }
 
 /// Something a list can be narrowed by.

@@ -218,7 +218,7 @@ pub async fn story(visit: Visit, Path((platform, number)): Path<(String, String)
 /// Somebody without the platform's lists still sees what is theirs: their requests, and their team's statement.
 pub fn own_stay(visit: Visit, platform: &str) -> Option<Stay> {
     let platform = visit.core.config.platform(platform).cloned()?;
-    let zone = super::params::zone_of(&platform);
+    let zone = platform.zone();
     Some(Stay { visit, platform, rights: crate::domain::access::Rights::Own, zone })
 }
 
@@ -267,7 +267,7 @@ pub async fn mine(visit: Visit) -> Result<Response, Refusal> {
     let last = items.last().filter(|_| more).map(|(_, item)| item.cursor().to_string());
     let next = last.map(|cursor| format!("/review/mine{}", visit.params.with("after", Some(&cursor))));
     let moment = |platform: &str, at: Timestamp| {
-        let zone = visit.core.config.platform(platform).map(|platform| super::params::zone_of(platform));
+        let zone = visit.core.config.platform(platform).map(|platform| platform.zone());
         Moment::of(at, &zone.unwrap_or(jiff::tz::TimeZone::UTC))
     };
     let rows = items.into_iter().map(|(platform, item)| OwnRow {

@@ -11,7 +11,7 @@ use axum::{
 use jiff::tz::TimeZone;
 use url::form_urlencoded;
 
-use super::params::{self, Params};
+use super::params::Params;
 use crate::{
     clock::Timestamp,
     config::Platform,
@@ -208,7 +208,7 @@ impl Visit {
         };
         match found.filter(|(rights, _)| allowed(rights)) {
             Some((rights, platform)) => {
-                let zone = params::zone_of(&platform);
+                let zone = platform.zone();
                 Ok(Stay { visit: self, platform, rights, zone })
             }
             None => Err(Refusal::Missing(Box::new(self.look))),
