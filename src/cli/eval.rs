@@ -153,6 +153,7 @@ async fn answers(server: &Server, arguments: Answers) -> anyhow::Result<ExitCode
 }
 
 async fn messages(server: &Server, arguments: Messages) -> anyhow::Result<ExitCode> {
+    let labelled = arguments.file.as_deref().map(json_lines::<Example>).transpose()?;
     let db = Db::open(&format!("sqlite:{}", arguments.cache.display())).await?;
     let knowledge = KnowledgeBase::new(db, llm::embedder(&server.embeddings)?);
     let examples = understand::read_examples(&server.messages.examples)?;
@@ -164,9 +165,8 @@ async fn messages(server: &Server, arguments: Messages) -> anyhow::Result<ExitCo
             super::out!("{} guessed {}: {}", example.kind.id(), guess.kind().id(), example.text.replace('\n', " "));
         }
     };
-    if let Some(path) = &arguments.file {
+    if let Some(labelled) = labelled {
         let classifier = Classifier::train(&training);
-        let labelled = json_lines::<Example>(path)?;
         for (example, vectors) in understand::with_vectors(&knowledge, labelled).await? {
             report(&example, &classifier.classify(&example.text, &vectors));
         }

@@ -1,8 +1,9 @@
-//! Models: what turns text into vectors, in process or over the wire.
+//! Models: what turns text into vectors, in process or over the wire, and what words answers.
 
 mod classifier;
 mod endpoint;
 mod minilm;
+mod model;
 mod router;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -10,6 +11,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 pub use classifier::{Classifier, Confusion, Example, Guess};
 pub use endpoint::Endpoint;
 pub use minilm::MiniLm;
+pub use model::{Ask, Model, ModelError, ModelFuture, Pieces, Said, Usage};
 pub use router::{Reading, RouteReading, RouteText, RoutedExample, Router};
 
 use crate::{
