@@ -79,4 +79,8 @@ id! {
     PageId,
     /// A weekly digest.
     DigestId,
+    /// A time a model was asked.
+    ModelCallId,
+    /// What a model said, kept to be said again.
+    ModelAnswerId,
 }

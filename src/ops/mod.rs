@@ -16,6 +16,7 @@ pub mod evaluate_similar;
 pub mod feedback;
 pub mod forms;
 pub mod furnish;
+pub mod generate;
 pub mod insight;
 pub mod instruments;
 pub mod intake;

@@ -22,6 +22,7 @@ pub mod jobs;
 pub mod knowledge;
 pub mod lists;
 pub mod messages;
+pub mod models;
 pub mod numbers;
 pub mod outcomes;
 pub mod people;

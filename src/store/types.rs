@@ -94,6 +94,8 @@ values! {
     crate::domain::ids::CuratedId => Uuid |id: crate::domain::ids::CuratedId| id.uuid();
     crate::domain::ids::DisputeId => Uuid |id: crate::domain::ids::DisputeId| id.uuid();
     crate::domain::ids::DigestId => Uuid |id: crate::domain::ids::DigestId| id.uuid();
+    crate::domain::ids::ModelCallId => Uuid |id: crate::domain::ids::ModelCallId| id.uuid();
+    crate::domain::ids::ModelAnswerId => Uuid |id: crate::domain::ids::ModelAnswerId| id.uuid();
     crate::domain::ids::PageId => Uuid |id: crate::domain::ids::PageId| id.uuid();
 }
 

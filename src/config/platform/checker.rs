@@ -19,6 +19,7 @@ use super::{
     file::{
         AudienceFile, GitFile, GithubFile, Ids, JiraFile, MemberFile, PlatformFile, SiteFile, SourceFile, TrackerFile,
     },
+    model,
 };
 use crate::domain::audience::Audience;
 
@@ -60,6 +61,7 @@ impl Checker<'_> {
             examples,
             tracker,
             digest,
+            model,
         } = file;
         if name.value.trim().is_empty() {
             self.error(&name, "the name is empty", "give the platform the name people know it by");
@@ -125,6 +127,7 @@ impl Checker<'_> {
                 mode: channel.mode,
                 audience: self.audience(channel.audience),
                 ids: self.ids(channel.ids, Kind::Channel),
+                model: channel.model.unwrap_or(true),
             })
             .collect();
         let mut people: Vec<Member> = people
@@ -157,6 +160,7 @@ impl Checker<'_> {
         let tracker = tracker.and_then(|tracker| self.tracker(tracker));
         let known = digest::Known { people: &people, channels: &channels, hours: hours.as_ref() };
         let digest = digest.and_then(|file| digest::check(self.file, file, &known, self.findings));
+        let model = model.map(|file| model::check(self.file, file, self.findings)).unwrap_or_default();
         let platform = Platform {
             id,
             name: name.value,
@@ -180,6 +184,7 @@ impl Checker<'_> {
             routes: Routes::default(),
             tracker,
             digest,
+            model,
         };
         (platform, owned)
     }

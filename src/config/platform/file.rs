@@ -11,6 +11,7 @@ use serde_saphyr::Spanned;
 use super::{
     super::{hours::HoursFile, services::Backstage},
     digest::DigestFile,
+    model::ModelFile,
 };
 use crate::domain::{message::ChannelMode, people::Role};
 
@@ -40,6 +41,7 @@ pub(super) struct PlatformFile {
     pub(super) examples: Vec<String>,
     pub(super) tracker: Option<Spanned<TrackerFile>>,
     pub(super) digest: Option<Spanned<DigestFile>>,
+    pub(super) model: Option<ModelFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +86,8 @@ pub(super) struct ChannelFile {
     pub(super) audience: Option<Spanned<AudienceFile>>,
     #[serde(default)]
     pub(super) ids: Ids,
+    /// May a language model be asked about what is said here?
+    pub(super) model: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

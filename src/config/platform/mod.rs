@@ -4,6 +4,7 @@ mod checker;
 mod digest;
 mod file;
 mod load;
+mod model;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +14,7 @@ use std::{
 use jiff::tz::TimeZone;
 use url::Url;
 
-pub use self::{digest::DigestPlan, load::load_all};
+pub use self::{digest::DigestPlan, load::load_all, model::ModelUse};
 pub use super::hours::Hours;
 use super::{CuratedAnswer, Routes, promises::Promises, rota::Rota, services::Backstage, surveys::Survey};
 use crate::domain::{
@@ -61,6 +62,8 @@ pub struct Platform {
     pub tracker: Option<TrackerTarget>,
     /// When its weekly digest goes out, and to whom; never without.
     pub digest: Option<DigestPlan>,
+    /// How far a language model is used, where there is one.
+    pub model: ModelUse,
 }
 
 impl Platform {
@@ -160,6 +163,8 @@ pub struct Channel {
     pub audience: Audience,
     /// Ids per chat system. In the console a channel's id is its name.
     pub ids: BTreeMap<String, String>,
+    /// May a language model be asked about what is said in it?
+    pub model: bool,
 }
 
 impl Channel {

@@ -1,51 +1,40 @@
 //! From a stored message to what is said about it: an answer, a suggestion, or silence with a reason.
 
+mod given;
+mod settle;
+mod target;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 use tracing::info;
 
+pub(in crate::ops) use self::given::CURATED;
+use self::{
+    given::{given, is_known},
+    settle::settle,
+    target::{Target, target},
+};
 use super::{
-    Core, Failure,
-    cards::{self, AnswerActions},
-    compose::{self, Extract, escape},
-    deliver, feedback,
-    insight::{ledger, meaning},
-    people,
+    Core, Failure, cards, deliver, feedback, people,
     plan::{Plan, READ_LIMIT, Situation, assess, head, plan},
     requests,
-    search::{self, Found, Room},
+    search::Found,
     work,
 };
 use crate::{
-    chat::{Block, Card},
-    clock::Timestamp,
-    config::{CuratedAnswer, Platform},
-    domain::{
-        answer::{Citation, Mode, Verdict},
-        audience::Audience,
-        embedding::TextHash,
-        feedback::Kind,
-        ids::{ActionId, AnswerId, QuestionId},
-        message::ChannelMode,
-    },
+    chat::Card,
+    config::Platform,
+    domain::{answer::Verdict, feedback::Kind, ids::ActionId, message::ChannelMode},
     store::{
         self, Tx,
         actions::Action,
-        answers::{Answer, Question},
-        curated::Curated,
         inbox::{ASKED_PLATFORM, Decision},
         incidents::Incident,
         messages::Message,
     },
 };
-
-/// What stands for a source where an answer cites a curated one.
-pub(super) const CURATED: &str = "answers";
-
-/// Another platform must be this much less on topic for a question to be sent to the first without asking.
-const PLATFORM_MARGIN: f64 = 0.15;
 
 /// What to do when no page clearly answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -272,58 +261,6 @@ fn only_platform(core: &Core) -> Option<Arc<Platform>> {
     }
 }
 
-/// The platform a question goes to, with what was found there.
-enum Target {
-    Found(Arc<Platform>, Box<Found>),
-    /// A platform whose index is not there yet.
-    NotReady(Arc<Platform>),
-    Ask(Vec<Arc<Platform>>),
-}
-
-async fn target(core: &Core, situation: &Situation, text: &str) -> anyhow::Result<Target> {
-    let message = &situation.message;
-    let channel = core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| channel);
-    let room = match (message.direct, channel) {
-        (true, _) => Room::Direct,
-        (false, Some(channel)) => Room::Channel(channel),
-        (false, None) => Room::Unlisted,
-    };
-    let context = situation.context.as_deref();
-    if let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) {
-        let found = search::search(core, &platform, &situation.person, room, text, context).await?;
-        return Ok(match found {
-            Some(found) => Target::Found(platform, Box::new(found)),
-            None => Target::NotReady(platform),
-        });
-    }
-    let mut candidates = Vec::new();
-    for platform in &core.config.platforms {
-        if let Some(found) = search::search(core, platform, &situation.person, room, text, context).await? {
-            candidates.push((Arc::clone(platform), found));
-        }
-    }
-    candidates.sort_by(|a, b| b.1.judgement.topical.total_cmp(&a.1.judgement.topical));
-    let named = candidates.iter().position(|(platform, _)| names(text, &platform.name));
-    let clear = match candidates.as_slice() {
-        [] => return Ok(Target::NotReady(Arc::clone(&core.config.platforms[0]))),
-        [_] => true,
-        [first, second, ..] => first.1.judgement.topical - second.1.judgement.topical >= PLATFORM_MARGIN,
-    };
-    match named.or_else(|| clear.then_some(0)) {
-        Some(place) => {
-            let (platform, found) = candidates.swap_remove(place);
-            Ok(Target::Found(platform, Box::new(found)))
-        }
-        None => Ok(Target::Ask(core.config.platforms.clone())),
-    }
-}
-
-/// Does the text say the platform's name?
-fn names(text: &str, name: &str) -> bool {
-    let name = name.to_lowercase();
-    text.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| word == name)
-}
-
 /// Says that an answer is on its way, to whoever spoke to the bot. Nothing waits for it, and nothing depends on it.
 fn show_busy(core: &Core, message: &Message) {
     let Some(chat) = core.chats.get(message.place.chat.as_str()).cloned() else { return };
@@ -384,55 +321,6 @@ async fn known_issue(core: &Core, platform: &Platform, text: &str) -> Option<Inc
     }
 }
 
-/// Does the platform the message is for have a published answer to it, or an entry of its ledger?
-async fn is_known(core: &Core, situation: &Situation) -> anyhow::Result<bool> {
-    let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) else { return Ok(false) };
-    let text = head(&situation.message.text, READ_LIMIT);
-    if core.published.has_any(core, &platform.id).await? {
-        let bare = meaning::bare(&text);
-        let vectors = core.knowledge.embed_question(bare, None).await;
-        if core.published.answer_to(core, &platform.id, bare, vectors.as_ref()).await?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(ledger::answer_to(core, &platform, &text).await?.is_some())
-}
-
-/// The published answer to a question. In a thread it is compared as it stands: its context would make it like every other
-/// one there.
-async fn published(core: &Core, platform: &Platform, text: &str, found: &Found) -> anyhow::Result<Option<Curated>> {
-    if !core.published.has_any(core, &platform.id).await? {
-        return Ok(None);
-    }
-    let bare = meaning::bare(text);
-    if found.query.context.is_none() && found.query.text == bare {
-        return core.published.answer_to(core, &platform.id, bare, found.query.vectors.as_ref()).await;
-    }
-    let vectors = core.knowledge.embed_question(bare, None).await;
-    core.published.answer_to(core, &platform.id, bare, vectors.as_ref()).await
-}
-
-/// What somebody wrote for this question: an answer of the files, a published one, or, for a question about plans and where
-/// no page says anything, an entry of the ledger.
-async fn given(core: &Core, platform: &Platform, text: &str, found: &Found) -> anyhow::Result<Option<Given>> {
-    let now = core.clock.now();
-    if let Some(answer) = platform.answers.iter().find(|answer| answer.matches(text)) {
-        return Ok(Some(Given::of_files(answer, now)));
-    }
-    if let Some(answer) = published(core, platform, text, found).await? {
-        let mut tx = core.db.read().await.context("open a transaction")?;
-        let author = people::name_of(core, &mut tx, &answer.author).await.context("find who published it")?;
-        return Ok(Some(Given::of_store(&answer, &author, now)));
-    }
-    if let Some(entry) = ledger::answer_to(core, platform, text).await? {
-        return Ok(Some(Given::of_ledger(entry)));
-    }
-    if found.judgement.verdict == Verdict::Abstained {
-        return Ok(ledger::instead_of_nothing(core, platform, text).await?.map(Given::of_ledger));
-    }
-    Ok(None)
-}
-
 /// No page answers, and somebody needs something: asks whether to open a request, and does nothing by itself.
 async fn offer(core: &Core, situation: &Situation, found: &Found) -> anyhow::Result<()> {
     let mut tx = core.db.write().await.context("open a transaction")?;
@@ -485,230 +373,4 @@ async fn action(
     };
     store::actions::insert(tx, &action).await.context("store a button")?;
     Ok(action.id)
-}
-
-/// An answer that a person wrote.
-struct Given {
-    id: String,
-    markdown: String,
-    citation: Option<Citation>,
-    /// By whom and when it was published.
-    said_by: Option<String>,
-    /// Its review is overdue.
-    overdue: Option<String>,
-}
-
-impl Given {
-    fn of_files(answer: &CuratedAnswer, now: Timestamp) -> Self {
-        let overdue = (answer.review_by < now)
-            .then(|| format!("{} promised to review this answer by {}.", answer.owner, day(answer.review_by)));
-        Self {
-            id: answer.id.clone(),
-            markdown: answer.markdown.clone(),
-            citation: answer.url.clone().map(|url| Self::cite(&answer.id, &answer.title, url)),
-            said_by: None,
-            overdue,
-        }
-    }
-
-    fn of_store(answer: &Curated, author: &str, now: Timestamp) -> Self {
-        let author = escape(author);
-        let overdue = (answer.review_by < now)
-            .then(|| format!("{author} promised to review this answer by {}.", day(answer.review_by)));
-        let id = answer.id.to_string();
-        Self {
-            citation: answer.url.clone().map(|url| Self::cite(&id, &answer.title, url)),
-            id,
-            markdown: answer.markdown.clone(),
-            said_by: Some(format!("Published by {author} on {}.", day(answer.published_at))),
-            overdue,
-        }
-    }
-
-    fn of_ledger(entry: ledger::Entry) -> Self {
-        Self {
-            id: format!("{} {}", ledger::SOURCE, entry.citation.path),
-            markdown: entry.markdown,
-            citation: Some(entry.citation),
-            said_by: None,
-            overdue: None,
-        }
-    }
-
-    fn cite(id: &str, title: &str, url: String) -> Citation {
-        Citation {
-            source: CURATED.to_owned(),
-            path: id.to_owned(),
-            title: title.to_owned(),
-            headings: Vec::new(),
-            url,
-            age: None,
-        }
-    }
-}
-
-fn day(at: Timestamp) -> String {
-    at.to_jiff().strftime("%Y-%m-%d").to_string()
-}
-
-/// What is going to be said, before it is stored.
-struct Draft {
-    verdict: Verdict,
-    mode: Mode,
-    confidence: f64,
-    extract: Extract,
-    curated: Option<Given>,
-    notes: Vec<String>,
-}
-
-fn draft(core: &Core, situation: &Situation, found: &Found, curated: Option<Given>) -> Draft {
-    let shape = core.shape();
-    if let Some(curated) = curated {
-        let citations = curated.citation.iter().map(|it| (it.clone(), TextHash::of(&curated.markdown))).collect();
-        return Draft {
-            verdict: Verdict::Answered,
-            mode: Mode::Curated,
-            confidence: 1.0,
-            extract: Extract { pieces: Vec::new(), citations },
-            curated: Some(curated),
-            notes: Vec::new(),
-        };
-    }
-    let question = found.query.vectors.as_ref();
-    let mut notes = Vec::new();
-    if situation.message.missed {
-        notes.push("Sorry, I missed this while I was away.".to_owned());
-    }
-    if situation.message.text.chars().count() > READ_LIMIT {
-        notes.push(format!("Your message is long: I read its first {READ_LIMIT} characters."));
-    }
-    let verdict = if found.ranking.hits.is_empty() { Verdict::Abstained } else { found.judgement.verdict };
-    let extract = match verdict {
-        Verdict::Answered => {
-            let mut extract = compose::extract(&found.index, &found.ranking, question, shape);
-            if let Some(clash) = compose::contradiction(&found.index, &found.ranking, question, shape) {
-                notes.push("These pages do not agree. The one reviewed last comes first.".to_owned());
-                extract = clash;
-            }
-            extract
-        }
-        Verdict::Suggested => compose::closest(&found.index, &found.ranking, question, shape),
-        Verdict::Abstained => Extract::default(),
-    };
-    Draft { verdict, mode: Mode::Extractive, confidence: found.judgement.confidence, extract, curated: None, notes }
-}
-
-/// Was it said in a channel that only some may read?
-fn is_for_some(core: &Core, message: &Message) -> bool {
-    let channel = core.config.channel(&message.place.chat, &message.place.channel);
-    channel.is_some_and(|(_, channel)| channel.audience != Audience::Everyone)
-}
-
-/// Stores question, answer, citations and buttons, and enqueues the card.
-async fn settle(
-    core: &Core,
-    situation: &Situation,
-    platform: &Platform,
-    found: &Found,
-    curated: Option<Given>,
-    issue: Option<&Incident>,
-    text: &str,
-) -> anyhow::Result<()> {
-    let message = &situation.message;
-    let draft = draft(core, situation, found, curated);
-    let capability = platform.capability_for(text);
-    let mut trace = serde_json::to_value(&found.trace).context("write the trace")?;
-    if let Some(curated) = &draft.curated {
-        trace["curated"] = json!(curated.id);
-    }
-    let now = core.clock.now();
-    let mut tx = core.db.write().await.context("open a transaction")?;
-    if !still_stands(&mut tx, message).await? {
-        return Ok(());
-    }
-    let detail = json!({ "verdict": draft.verdict.id(), "answer_mode": draft.mode.id(), "search": trace });
-    if !store::inbox::decide(&mut tx, &decision(core, situation, draft.verdict.id(), detail)).await? {
-        return Ok(());
-    }
-    let question = Question {
-        id: QuestionId::new(&*core.clock),
-        message: message.id,
-        platform: Some(platform.id.clone()),
-        asker: message.author.clone(),
-        text: message.text.clone(),
-        context: situation.context.clone(),
-        asked_at: message.created_at,
-        person: situation.person.id.clone(),
-        team: platform.team_of(&situation.person),
-        capability: capability.map(|it| it.id.clone()),
-        direct: message.direct || message.command || is_for_some(core, message),
-    };
-    let question = store::answers::ask(&mut tx, &question).await.context("store the question")?;
-    let id = AnswerId::new(&*core.clock);
-    let actions = AnswerActions {
-        helpful: action(core, &mut tx, "helpful", id.uuid(), None).await?,
-        not_helpful: action(core, &mut tx, "not_helpful", id.uuid(), None).await?,
-        person: action(core, &mut tx, "person", question.uuid(), capability.map(|it| it.id.as_str())).await?,
-        why: action(core, &mut tx, "why", message.id.uuid(), None).await?,
-        share: if message.command && !message.direct {
-            Some(action(core, &mut tx, "share", question.uuid(), None).await?)
-        } else {
-            None
-        },
-    };
-    if let Some(issue) = issue {
-        trace["known_issue"] = json!(issue.id);
-    }
-    let mut card = match &draft.curated {
-        Some(curated) => {
-            let notes = (curated.said_by.as_deref(), curated.overdue.as_deref());
-            cards::curated(&curated.markdown, &draft.extract, notes, actions)
-        }
-        None => cards::answer(draft.verdict, &draft.extract, platform, capability, &draft.notes, actions),
-    };
-    if let Some(issue) = issue {
-        // "I found nothing" is not true any more.
-        if draft.verdict == Verdict::Abstained {
-            card.blocks.retain(|block| matches!(block, Block::Buttons { .. }));
-        }
-        let blocks = requests::incidents::blocks(core, &mut tx, platform, issue, message.id).await?;
-        card.blocks.splice(0..0, blocks);
-    }
-    let answer = Answer {
-        id,
-        question,
-        revision: message.revision,
-        verdict: draft.verdict,
-        mode: draft.mode,
-        confidence: draft.confidence,
-        text: card.to_markdown(),
-        trace,
-        prompt_version: None,
-        index_version: found.index.version().to_owned(),
-        latency_ms: i64::try_from(now.since(message.changed_at).as_millis()).unwrap_or(i64::MAX),
-        answered_at: now,
-        superseded_at: None,
-    };
-    store::answers::insert(&mut tx, &answer, &draft.extract.citations).await.context("store the answer")?;
-    let earlier = if message.command { None } else { store::messages::answering(&mut tx, question).await? };
-    match earlier {
-        Some(posted) => deliver::replace(core, &mut tx, &posted, &card).await?,
-        None => {
-            deliver::say(core, &mut tx, message, Some(question), None, &card).await?;
-        }
-    }
-    core.db.commit(tx).await.context("commit the answer")?;
-    info!(answer.id = %id, answer.verdict = draft.verdict.id(), answer.latency_ms = answer.latency_ms, "Question answered.");
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn platforms_are_named_by_whole_words() {
-        assert!(names("how do I log in to Trellis?", "trellis"));
-        assert!(!names("the trellises", "Trellis"));
-    }
 }
