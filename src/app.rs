@@ -124,6 +124,7 @@ pub async fn assemble(
         gate: Gate::default(),
         classifier: std::sync::RwLock::new(None),
         routers: crate::ops::route::Routers::default(),
+        tallies: crate::ops::insight::tallies::Tallies::default(),
         published: crate::ops::insight::curate::Published::default(),
         chats,
     };

@@ -71,6 +71,8 @@ pub struct Core {
     pub routers: route::Routers,
     /// Answers that were published on the review site.
     pub published: insight::curate::Published,
+    /// Counts of questions that need not be made again.
+    pub tallies: insight::tallies::Tallies,
     pub duty: duty::DutyDesk,
     /// What calls services and trackers elsewhere.
     pub outside: Http,

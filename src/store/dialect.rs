@@ -16,6 +16,12 @@ const SKIP_LOCKED: (&str, &str) = ("", "FOR UPDATE SKIP LOCKED");
 /// `{for_update}`: rows that nobody else may change until the transaction ends. SQLite's writer is alone anyway.
 const FOR_UPDATE: (&str, &str) = ("", "FOR UPDATE");
 
+/// `{database_clock}`: microseconds since the epoch, by the database's own clock.
+const DATABASE_CLOCK: (&str, &str) = (
+    "CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+    "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+);
+
 /// `{json_items}($1)`: a row for each item of a JSON list, in the column `value`.
 const JSON_ITEMS: (&str, &str) = ("json_each", "jsonb_array_elements_text");
 /// `{asked_with_words}`, `{holds_words}`, `{newest_with_words}`: questions that hold the words `$14`, newest first, after the one
@@ -73,6 +79,7 @@ pub fn render(sql: &str, dialect: Dialect) -> String {
     };
     sql.replace("{skip_locked}", words(SKIP_LOCKED))
         .replace("{for_update}", words(FOR_UPDATE))
+        .replace("{database_clock}", words(DATABASE_CLOCK))
         .replace("{json_items}", words(JSON_ITEMS))
         .replace("{asked_with_words}", words(ASKED_WITH_WORDS))
         .replace("{holds_words}", words(HOLDS_WORDS))

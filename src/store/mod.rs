@@ -30,6 +30,7 @@ pub mod ratings;
 pub mod requests;
 pub mod services;
 pub mod sessions;
+pub mod tallies;
 pub mod themes;
 pub mod tokens;
 pub mod types;

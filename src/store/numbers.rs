@@ -38,6 +38,46 @@ pub struct QuestionCounts {
     pub without_team: u64,
 }
 
+impl QuestionCounts {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            asked: count(row, "asked")?,
+            answered: count(row, "answered")?,
+            suggested: count(row, "suggested")?,
+            abstained: count(row, "abstained")?,
+            rated: count(row, "rated")?,
+            helpful: count(row, "helpful")?,
+            unanswered: count(row, "unanswered")?,
+            open: count(row, "still_open")?,
+            resolved: count(row, "resolved")?,
+            returned: count(row, "returned")?,
+            unresolved: count(row, "unresolved")?,
+            unknown: count(row, "unknown")?,
+            without_team: count(row, "without_team")?,
+        })
+    }
+
+    /// Those of two times together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            answered: self.answered + other.answered,
+            suggested: self.suggested + other.suggested,
+            abstained: self.abstained + other.abstained,
+            rated: self.rated + other.rated,
+            helpful: self.helpful + other.helpful,
+            unanswered: self.unanswered + other.unanswered,
+            open: self.open + other.open,
+            resolved: self.resolved + other.resolved,
+            returned: self.returned + other.returned,
+            unresolved: self.unresolved + other.unresolved,
+            unknown: self.unknown + other.unknown,
+            without_team: self.without_team + other.without_team,
+        }
+    }
+}
+
 /// # Errors
 /// When the database refuses.
 pub async fn questions(tx: &mut Tx, platform: &str, window: &Window) -> Result<QuestionCounts> {
@@ -62,21 +102,7 @@ pub async fn questions(tx: &mut Tx, platform: &str, window: &Window) -> Result<Q
     .bind(window.end)
     .one(tx)
     .await?;
-    Ok(QuestionCounts {
-        asked: count(&row, "asked")?,
-        answered: count(&row, "answered")?,
-        suggested: count(&row, "suggested")?,
-        abstained: count(&row, "abstained")?,
-        rated: count(&row, "rated")?,
-        helpful: count(&row, "helpful")?,
-        unanswered: count(&row, "unanswered")?,
-        open: count(&row, "still_open")?,
-        resolved: count(&row, "resolved")?,
-        returned: count(&row, "returned")?,
-        unresolved: count(&row, "unresolved")?,
-        unknown: count(&row, "unknown")?,
-        without_team: count(&row, "without_team")?,
-    })
+    QuestionCounts::from_row(&row)
 }
 
 /// How often an answer took how many milliseconds, in increasing order.

@@ -39,6 +39,7 @@ mod statements;
 mod store;
 mod support;
 mod surveys;
+mod tallies;
 mod terminal;
 mod tidy;
 mod trackers;

@@ -13,6 +13,7 @@ pub mod numbers;
 pub mod outcomes;
 pub mod ranking;
 pub mod statements;
+pub mod tallies;
 pub mod themes;
 
 use std::{ops::Range, time::Duration};

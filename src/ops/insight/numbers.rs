@@ -186,6 +186,32 @@ pub async fn overview(core: &Core, tx: &mut Tx, platform: &Platform, window: Win
     })
 }
 
+/// As [`overview`], with the weeks of a chart: on several connections at once, because each part reads many rows.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn at_a_glance(
+    core: &Core,
+    platform: &Platform,
+    window: Window,
+    weeks: usize,
+) -> store::Result<(Overview, Vec<Week>)> {
+    let now = async {
+        let mut tx = core.db.read().await?;
+        Ok::<_, store::Error>((facts(core, &mut tx, platform, window).await?, standing(core, &mut tx, platform).await?))
+    };
+    let before = async {
+        let mut tx = core.db.read().await?;
+        facts(core, &mut tx, platform, window.before()).await
+    };
+    let series = async {
+        let mut tx = core.db.read().await?;
+        series(core, &mut tx, platform, window.end, weeks).await
+    };
+    let ((now, standing), before, series) = tokio::try_join!(now, before, series)?;
+    Ok((Overview { window, now, before, standing }, series))
+}
+
 /// The numbers of one window.
 ///
 /// # Errors
@@ -193,7 +219,8 @@ pub async fn overview(core: &Core, tx: &mut Tx, platform: &Platform, window: Win
 pub async fn facts(core: &Core, tx: &mut Tx, platform: &Platform, window: Window) -> store::Result<Facts> {
     let (id, range) = (platform.id.as_str(), window.range());
     let insight = &core.config.server.insight;
-    let counts = store::numbers::questions(tx, id, &range).await?;
+    let tally = core.tallies.questions(tx, id, window).await?;
+    let counts = tally.counts;
     let causes = causes(tx, id, window, costs(insight)).await?;
     let mut support = Minutes::default();
     for cause in &causes {
@@ -210,7 +237,7 @@ pub async fn facts(core: &Core, tx: &mut Tx, platform: &Platform, window: Window
         answered: Rate::of(counts.answered, counts.asked),
         helpful: Rate::of(counts.helpful, counts.rated),
         deflection: deflection(&counts),
-        latency_ms: quantile(&store::numbers::latencies(tx, id, &range).await?, 0.5),
+        latency_ms: quantile(&tally.latencies, 0.5),
         requests: requests(tx, id, window).await?,
         promises: Promises {
             first_response: kept(store::numbers::first_responses(tx, id, &range).await?),
@@ -361,7 +388,7 @@ pub async fn series(
 async fn week(core: &Core, tx: &mut Tx, platform: &Platform, window: Window) -> store::Result<Week> {
     let (id, range) = (platform.id.as_str(), window.range());
     let insight = &core.config.server.insight;
-    let counts = store::numbers::questions(tx, id, &range).await?;
+    let counts = core.tallies.questions(tx, id, window).await?.counts;
     let Requests { opened, resolved, by_route: _ } = requests(tx, id, window).await?;
     let mut support = Minutes::default();
     for (_, _, cost) in store::numbers::causes(tx, id, &range, costs(insight)).await? {

@@ -81,9 +81,8 @@ pub async fn page(visit: Visit, Path(platform): Path<String>) -> Result<Response
     let core = &stay.visit.core;
     let weeks = figures::weeks(&stay);
     let window = figures::window(&stay, weeks);
+    let (overview, series) = numbers::at_a_glance(core, &stay.platform, window, CHARTED).await?;
     let mut tx = core.db.read().await?;
-    let overview = numbers::overview(core, &mut tx, &stay.platform, window).await?;
-    let series = numbers::series(core, &mut tx, &stay.platform, window.end, CHARTED).await?;
     let waiting = health::active_requests(&mut tx, &platform).await?;
     drop(tx);
     let nobody = waiting.iter().find(|(state, _)| state == "open").map_or(0, |(_, n)| *n);

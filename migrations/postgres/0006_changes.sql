@@ -1,0 +1,19 @@
+-- When a row was changed last, by the database's own clock: what was counted before is counted again only where something
+-- changed (see `ops::insight::tallies`). No other meaning hangs on it.
+ALTER TABLE questions ADD COLUMN changed_at BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX questions_by_change ON questions (platform, changed_at, asked_at);
+
+CREATE FUNCTION questions_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.changed_at := CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT);
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER questions_come BEFORE INSERT ON questions FOR EACH ROW EXECUTE FUNCTION questions_change();
+CREATE TRIGGER questions_change
+BEFORE UPDATE OF platform, asked_at, team, verdict, latency_ms, helpful, request_id, outcome ON questions
+FOR EACH ROW EXECUTE FUNCTION questions_change();
+
+-- What people answered is counted from this index alone.
+CREATE INDEX instrument_responses_by_numbers ON instrument_responses
+    (platform, answered_at, instrument, wording, score, person);
