@@ -14,3 +14,6 @@ END;
 -- What people answered is counted from this index alone.
 CREATE INDEX instrument_responses_by_numbers ON instrument_responses
     (platform, answered_at, instrument, wording, score, person);
+
+-- How answers that cite a page first were rated is read from indexes alone.
+CREATE INDEX citations_by_answer ON citations (answer_id, position, platform, source, path);

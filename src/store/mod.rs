@@ -159,6 +159,8 @@ impl Db {
         let options = PgConnectOptions::from_str(url)
             .context("read the PostgreSQL URL")?
             .application_name("stationmaster")
+            // Statements here take milliseconds; compiling one takes hundreds.
+            .options([("jit", "off")])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(10)

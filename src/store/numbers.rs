@@ -515,7 +515,7 @@ pub struct Newcomer {
 }
 
 /// Newcomers, with what became of them until `now`. `COALESCE` keeps SQLite from looking through all questions of the
-/// platform for those of a person.
+/// platform for those of a person; `LIMIT` keeps PostgreSQL from sorting all of everybody's.
 ///
 /// # Errors
 /// When the database refuses.
@@ -527,8 +527,9 @@ pub async fn newcomers(tx: &mut Tx, platform: &str, window: &Window, now: Timest
                      AND helped.helpful AND helped.request_id IS NULL) AS helped_at
          FROM (SELECT person, MIN(asked_at) AS first_at FROM questions
              WHERE platform = $1 AND asked_at >= $2 AND asked_at < $3 AND person <> '' GROUP BY person) AS newcomer
-         WHERE NOT EXISTS (SELECT 1 FROM questions AS earlier
-             WHERE earlier.person = newcomer.person AND COALESCE(earlier.platform, '') = $1 AND earlier.asked_at < $2)
+         WHERE newcomer.first_at = (SELECT first.asked_at FROM questions AS first
+             WHERE first.person = newcomer.person AND COALESCE(first.platform, '') = $1
+             ORDER BY first.asked_at LIMIT 1)
          ORDER BY newcomer.first_at, newcomer.person"
     )
     .bind(platform)

@@ -90,43 +90,82 @@ pub async fn adoption(
     window: Window,
     weeks: usize,
 ) -> store::Result<Adoption> {
+    let teams = teams(core, tx, platform, window).await?;
+    let weeks = active_by_week(tx, platform, window.end, weeks).await?;
+    Ok(put_together(window, teams, weeks, newcomers(core, tx, platform, window).await?))
+}
+
+/// As [`adoption`], on several connections at once, because each part reads many rows.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn at_a_glance(core: &Core, platform: &Platform, window: Window, weeks: usize) -> store::Result<Adoption> {
+    let teams = async {
+        let mut tx = core.db.read().await?;
+        teams(core, &mut tx, platform, window).await
+    };
+    let weeks = async {
+        let mut tx = core.db.read().await?;
+        active_by_week(&mut tx, platform, window.end, weeks).await
+    };
+    let newcomers = async {
+        let mut tx = core.db.read().await?;
+        newcomers(core, &mut tx, platform, window).await
+    };
+    let (teams, weeks, newcomers) = tokio::try_join!(teams, weeks, newcomers)?;
+    Ok(put_together(window, teams, weeks, newcomers))
+}
+
+/// What is known of the teams in a window.
+struct Teams {
+    /// Consuming teams that ever asked for something.
+    known: Vec<TeamUse>,
+    services: Vec<ServiceUse>,
+    support: Vec<TeamSupport>,
+}
+
+async fn teams(core: &Core, tx: &mut Tx, platform: &Platform, window: Window) -> store::Result<Teams> {
     let own = platform.own_teams();
-    let teams: Vec<TeamUse> = store::numbers::teams(tx, &platform.id, &window.range())
-        .await?
-        .into_iter()
-        .filter(|team| !own.contains(team.team.as_str()))
-        .collect();
+    let known = store::numbers::teams(tx, &platform.id, &window.range()).await?;
+    Ok(Teams {
+        known: known.into_iter().filter(|team| !own.contains(team.team.as_str())).collect(),
+        services: services(tx, platform, window).await?,
+        support: support(core, tx, platform, window).await?,
+    })
+}
+
+fn put_together(window: Window, teams: Teams, weeks: Vec<ActiveTeams>, newcomers: Newcomers) -> Adoption {
+    let Teams { known, services, support } = teams;
     let is_active = |team: &TeamUse| team.asked + team.opened > 0;
     let recently = window.begin.micros() - Timestamp::from_micros(0).plus(WEEK * SILENT_AFTER_WEEKS).micros();
     let names = |chosen: &dyn Fn(&TeamUse) -> bool| -> BTreeSet<String> {
-        teams.iter().filter(|team| chosen(team)).map(|team| team.team.clone()).collect()
+        known.iter().filter(|team| chosen(team)).map(|team| team.team.clone()).collect()
     };
     let new_teams = names(&|team| is_active(team) && team.first_at.is_some_and(|at| at >= window.begin));
     let silent_teams = names(&|team| !is_active(team) && team.last_before.is_some_and(|at| at.micros() >= recently));
-    let support = support(core, tx, platform, window).await?;
     let (mut operational, mut project) = (Minutes::default(), Minutes::default());
     for row in &support {
         operational.join(row.operational);
         project.join(row.project);
     }
-    let mut active: Vec<TeamDemand> = teams
+    let mut active: Vec<TeamDemand> = known
         .iter()
         .filter(|team| is_active(team))
         .map(|team| TeamDemand { team: team.team.clone(), questions: team.asked, requests: team.opened })
         .collect();
     active.sort_by(|a, b| a.team.cmp(&b.team));
-    Ok(Adoption {
+    Adoption {
         window,
-        weeks: active_by_week(tx, platform, window.end, weeks).await?,
+        weeks,
         active,
         new_teams: new_teams.into_iter().collect(),
         silent_teams: silent_teams.into_iter().collect(),
-        newcomers: newcomers(core, tx, platform, window).await?,
-        services: services(tx, platform, window).await?,
+        newcomers,
+        services,
         support,
         operational,
         project,
-    })
+    }
 }
 
 /// Consuming teams that asked or requested something in each of the `weeks` weeks that end at `end`, oldest first.

@@ -17,6 +17,8 @@ use crate::{
 
 /// Days that these pages look back.
 const DAYS: u64 = 90;
+/// So long ratings of pages are looked back at: what was rated before is mended, or will be rated again.
+const RATED_DAYS: u64 = 28;
 /// Rows of a list of pages; the worst stand first.
 const MOST_PAGES: usize = 100;
 
@@ -144,7 +146,7 @@ pub async fn knowledge(visit: Visit, Path(platform): Path<String>) -> Result<Res
     let stay = visit.at(&platform, Needs::Reading)?;
     let core = &stay.visit.core;
     let now = core.clock.now();
-    let since = days_ago(now, DAYS);
+    let since = days_ago(now, RATED_DAYS);
     let mut tx = core.db.read().await?;
     let reader = &stay.visit.person;
     let mut pages = health::pages(&mut tx, &platform).await?;
@@ -175,7 +177,7 @@ pub async fn knowledge(visit: Visit, Path(platform): Path<String>) -> Result<Res
         list(
             "contradicted",
             "Contradicted",
-            format!("Readers said in the last {DAYS} days that these are wrong, out of date, or did not help."),
+            format!("Readers said in the last {RATED_DAYS} days that these are wrong, out of date, or did not help."),
             rated.iter().filter_map(|rating| contradicted(rating, &pages)),
         ),
         list(

@@ -71,10 +71,7 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
     let core = &stay.visit.core;
     let weeks = figures::weeks(&stay);
     let window = figures::window(&stay, weeks);
-    let adoption = {
-        let mut tx = core.db.read().await?;
-        adoption::adoption(core, &mut tx, &stay.platform, window, CHARTED).await?
-    };
+    let adoption = adoption::at_a_glance(core, &stay.platform, window, CHARTED).await?;
     let (own, theirs): (Vec<&TeamSupport>, Vec<&TeamSupport>) = adoption.support.iter().partition(|row| row.own);
     let cost = |row: &&TeamSupport| row.operational.minutes + row.project.minutes;
     let most = theirs.iter().map(cost).max().unwrap_or(0);
