@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{
     Diagnostics, chats, elsewhere,
     keys::{ENVIRONMENT_PREFIX, Keys},
+    model::{self, ModelSettings},
     oidc,
 };
 
@@ -30,6 +31,7 @@ pub struct Server {
     pub oidc: Oidc,
     pub network: Network,
     pub embeddings: Embeddings,
+    pub model: ModelSettings,
     pub knowledge: Knowledge,
     pub answers: Answers,
     pub messages: Messages,
@@ -404,6 +406,7 @@ impl Server {
         chats::validate(self, keys, findings);
         elsewhere::validate(self, keys, findings);
         oidc::validate(self, keys, findings);
+        model::validate(&self.model, keys, findings);
         if self.answers.max_words < 20 {
             keys.error("answers.max_words", "answers.max_words is below 20", "the default is 120", findings);
         }
