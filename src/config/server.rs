@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -267,6 +268,19 @@ impl Oidc {
 #[serde(deny_unknown_fields)]
 pub struct Network {
     pub ca_file: String,
+}
+
+impl Network {
+    /// The certificates of `ca_file`, as PEM; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn extra_authorities(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        if self.ca_file.is_empty() {
+            return Ok(None);
+        }
+        std::fs::read(&self.ca_file).map(Some).with_context(|| format!("read network.ca_file {}", self.ca_file))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -4,6 +4,7 @@ mod classifier;
 mod endpoint;
 mod minilm;
 mod model;
+mod remote;
 mod router;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -12,6 +13,7 @@ pub use classifier::{Classifier, Confusion, Example, Guess};
 pub use endpoint::Endpoint;
 pub use minilm::MiniLm;
 pub use model::{Ask, Model, ModelError, ModelFuture, Pieces, Said, Usage};
+pub use remote::{Limits, Remote};
 pub use router::{Reading, RouteReading, RouteText, RoutedExample, Router};
 
 use crate::{
