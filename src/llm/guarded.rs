@@ -89,7 +89,7 @@ impl Guarded {
         match answer {
             // A server that says something useless is well all the same.
             Ok(_) | Err(ModelError::Unusable(_)) => {
-                if self.breaker(|breaker| breaker.succeeded()) {
+                if self.breaker(Breaker::succeeded) {
                     info!(model, "Model answers again.");
                 }
             }
@@ -221,10 +221,13 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
+    /// What a model says piece by piece, and how it ends.
+    type Script = (Vec<&'static str>, Result<Said, ModelError>);
+
     /// Says what it was told to, in turn; then that it is broken.
     #[derive(Debug, Default)]
     struct Scripted {
-        answers: Mutex<VecDeque<(Vec<&'static str>, Result<Said, ModelError>)>>,
+        answers: Mutex<VecDeque<Script>>,
         asked: std::sync::atomic::AtomicU32,
     }
 
@@ -257,6 +260,7 @@ mod tests {
         Err(ModelError::Busy { again_after: Some(Duration::from_millis(millis)) })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands beside the failures")]
     fn fine() -> Result<Said, ModelError> {
         Ok(Said { text: "ready".to_owned(), whole: true, ..Said::default() })
     }
@@ -264,9 +268,7 @@ mod tests {
     const PATIENCE: Patience =
         Patience { attempts: 3, whole: Duration::from_millis(200), first_pause: Duration::from_millis(2) };
 
-    fn guarded(
-        answers: impl IntoIterator<Item = (Vec<&'static str>, Result<Said, ModelError>)>,
-    ) -> (Arc<Scripted>, Arc<ManualClock>, Guarded) {
+    fn guarded(answers: impl IntoIterator<Item = Script>) -> (Arc<Scripted>, Arc<ManualClock>, Guarded) {
         let model = Arc::new(Scripted { answers: Mutex::new(answers.into_iter().collect()), ..Scripted::default() });
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_micros(0)));
         let guarded = Guarded::new(Arc::clone(&model) as _, PATIENCE, Arc::clone(&clock) as _);

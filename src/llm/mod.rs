@@ -5,6 +5,7 @@ mod endpoint;
 mod guarded;
 mod minilm;
 mod model;
+pub mod prompts;
 mod remote;
 mod router;
 mod shape;
@@ -16,6 +17,7 @@ pub use endpoint::Endpoint;
 pub use guarded::{Guarded, Patience};
 pub use minilm::MiniLm;
 pub use model::{Ask, Model, ModelError, ModelFuture, Pieces, Said, Usage};
+pub use prompts::{Prompt, Prompts, Rendered};
 pub use remote::{Limits, Remote};
 pub use router::{Reading, RouteReading, RouteText, RoutedExample, Router};
 

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 use super::{super::ModelError, Part, Without, heard::too_much};
-use crate::{clock::Timestamp, domain::redact::redact};
+use crate::{clock::Timestamp, domain::redact::presentable};
 
 /// Longest text of a server that is passed on, in characters.
 const LONGEST_REASON: usize = 200;
@@ -107,20 +107,10 @@ impl Failure {
 }
 
 fn refused(status: u16, reason: &str, advice: &str) -> ModelError {
-    let reason = presentable(reason);
+    let reason = presentable(reason, LONGEST_REASON);
     let parts: Vec<&str> = [reason.as_str(), advice].into_iter().filter(|part| !part.is_empty()).collect();
     let text = if parts.is_empty() { "no reason given".to_owned() } else { parts.join("; ") };
     ModelError::Refused(format!("{status}: {text}"))
-}
-
-/// Somebody else's text as it may be shown: on one line, without secrets, not too long.
-fn presentable(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let clean = redact(&line).text;
-    match clean.char_indices().nth(LONGEST_REASON) {
-        Some((end, _)) => format!("{}…", &clean[..end]),
-        None => clean,
-    }
 }
 
 /// An error that came in the middle of an answer, by the provider's name for it.
@@ -149,7 +139,7 @@ fn root_cause(error: &reqwest::Error) -> String {
         text = error.to_string();
         cause = error.source();
     }
-    presentable(&text)
+    presentable(&text, LONGEST_REASON)
 }
 
 /// How long the server asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
@@ -243,7 +233,7 @@ mod tests {
     #[test]
     fn a_part_that_is_not_taken_is_recognised() {
         #[track_caller]
-        fn check(status: u16, error: Json, expected: Option<Part>) {
+        fn check(status: u16, error: &Json, expected: Option<Part>) {
             let failure = Failure::of(StatusCode::from_u16(status).unwrap(), None, &json!({ "error": error }));
             assert_eq!(failure.declined(Without::default()), expected);
             if let Some(part) = expected {
@@ -252,18 +242,18 @@ mod tests {
         }
         check(
             400,
-            json!({"param": "temperature", "message": "does not support 0 with this model"}),
+            &json!({"param": "temperature", "message": "does not support 0 with this model"}),
             Some(Part::Temperature),
         );
         check(
             400,
-            json!({"message": "Unsupported parameter: 'max_tokens' is not supported with this model."}),
+            &json!({"message": "Unsupported parameter: 'max_tokens' is not supported with this model."}),
             Some(Part::Limit),
         );
-        check(422, json!({"message": "extra_forbidden: body.store"}), Some(Part::Store));
-        check(400, json!({"message": "'response_format.type' must be text"}), Some(Part::Schema));
-        check(400, json!({"message": "the prompt is too long to restore"}), None);
-        check(404, json!({"param": "temperature"}), None);
+        check(422, &json!({"message": "extra_forbidden: body.store"}), Some(Part::Store));
+        check(400, &json!({"message": "'response_format.type' must be text"}), Some(Part::Schema));
+        check(400, &json!({"message": "the prompt is too long to restore"}), None);
+        check(404, &json!({"param": "temperature"}), None);
     }
 
     #[test]
