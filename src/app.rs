@@ -87,6 +87,8 @@ impl Adapters {
 pub async fn build(file: Option<PathBuf>) -> anyhow::Result<(Arc<Core>, Adapters, Diagnostics)> {
     let (config, findings) =
         Config::load(file).map_err(|findings| anyhow::anyhow!("the configuration has errors\n{findings}"))?;
+    llm::Prompts::load(config.server.model.prompts_folder())
+        .map_err(|findings| anyhow::anyhow!("the prompts have errors\n{findings}"))?;
     let embedder = llm::embedder(&config.server.embeddings).context("load the embedding model")?;
     let (core, adapters) = assemble(config, Arc::new(SystemClock), embedder).await?;
     Ok((core, adapters, findings))

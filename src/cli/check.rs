@@ -1,6 +1,11 @@
 //! `stationmaster check`: everything the files say, and whether what they name can be reached.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use secrecy::SecretString;
@@ -13,7 +18,7 @@ use crate::{
     config::{Config, Diagnostics, Platform, RotaKeeper, Server, secrets},
     duty::DutyServices,
     knowledge::sources::{self, Limits},
-    llm,
+    llm::{self, Ask, Model as _, ModelError, Prompts, Remote},
     ops::{
         forms::{self, Directory, Fallback, Shown},
         understand,
@@ -47,6 +52,9 @@ pub async fn run(config: Option<PathBuf>, check: Check) -> anyhow::Result<ExitCo
     let (config, findings) = match loaded {
         Ok((config, mut findings)) => {
             secrets::look_over(&config, |name| std::env::var(name).ok().map(SecretString::from), &mut findings);
+            if let Err(wrong) = Prompts::load(config.server.model.prompts_folder()) {
+                findings.findings.extend(wrong.findings);
+            }
             (Some(config), findings)
         }
         Err(findings) => (None, findings),
@@ -55,7 +63,7 @@ pub async fn run(config: Option<PathBuf>, check: Check) -> anyhow::Result<ExitCo
         Some(config) if !check.offline => probe(config).await,
         _ => Vec::new(),
     };
-    let failed = config.is_none() || probes.iter().any(|probe| probe.result.is_err());
+    let failed = config.is_none() || findings.has_errors() || probes.iter().any(|probe| probe.result.is_err());
     if check.json {
         let probes: Vec<_> = probes
             .iter()
@@ -134,6 +142,7 @@ async fn probe(config: &Config) -> Vec<Probe> {
             Err(error) => Err(format!("{error:#}")),
         },
     });
+    probes.push(Probe { what: "model".to_owned(), result: probe_model(server).await });
     probes.push(Probe {
         what: "message examples".to_owned(),
         result: understand::read_examples(&server.messages.examples)
@@ -158,6 +167,34 @@ async fn probe(config: &Config) -> Vec<Probe> {
     probes.extend(probe_rotas(config).await);
     probes.extend(probe_chats(config).await);
     probes
+}
+
+/// Does the language model answer, and how fast? Otherwise: what is wrong, and which key to look at.
+async fn probe_model(server: &Server) -> Result<String, String> {
+    let settings = &server.model;
+    if !settings.is_on() {
+        return Ok("off".to_owned());
+    }
+    let remote = Remote::new(settings, &server.network, llm::Limits::of(settings), Arc::new(SystemClock))
+        .map_err(|error| format!("{error:#}"))?;
+    // Models that think before they speak need some tokens for that.
+    let ask = Ask { user: "Say: ready".to_owned(), max_tokens: 500, ..Ask::default() };
+    let began = Instant::now();
+    match remote.ask(&ask, None).await {
+        Ok(_) => Ok(format!("{} answered in {} ms", remote.id(), began.elapsed().as_millis())),
+        Err(error) => Err(format!("{}: {error}{}", remote.id(), model_advice(&error))),
+    }
+}
+
+/// What to do about a model's failure, as far as its own words do not say it.
+const fn model_advice(error: &ModelError) -> &'static str {
+    match error {
+        ModelError::TooSlow(_) => ". Try it again, raise model.timeout_seconds, or choose a smaller model",
+        ModelError::Busy { .. } => ". Try it again in a minute, or look at the limits of the provider's account",
+        ModelError::Broken(_) => ". Check model.url, network.ca_file and the proxy, and whether the server runs",
+        ModelError::Unusable(_) => ". Check model.model: it has to be one that chats",
+        ModelError::Refused(_) | ModelError::Resting(_) => "",
+    }
 }
 
 /// Can each platform's tracker be reached, and are its names right?
@@ -281,6 +318,24 @@ mod tests {
         let expected =
             format!("postgres://127.0.0.1:{port}: nothing listens there (connection refused). Check store.url");
         assert!(said.starts_with(&expected) && !said.contains("secret"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn a_model_that_cannot_be_asked_is_named_with_what_to_do() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let load = |url: &str| {
+            let environment = [("KIND", "openai"), ("MODEL", "m-1"), ("KEY", "secret"), ("URL", url)]
+                .map(|(key, value)| (format!("STATIONMASTER_MODEL_{key}"), value.to_owned()));
+            Server::load_from(None, &environment, &mut Diagnostics::default()).unwrap()
+        };
+        let said = probe_model(&load("http://127.0.0.1:1/v1/")).await.unwrap_err();
+        assert!(
+            said.starts_with("openai/m-1: the model could not be asked: no connection to http://127.0.0.1:1 ("),
+            "{said}"
+        );
+        assert!(said.contains(". Check model.url") && !said.contains("secret"), "{said}");
+        let off = Server::load_from(None, &[], &mut Diagnostics::default()).unwrap();
+        assert_eq!(probe_model(&off).await, Ok("off".to_owned()));
     }
 
     #[test]

@@ -208,7 +208,14 @@ pub fn summary(core: &Core) -> String {
             EmbeddingsKind::Off => "words only; set embeddings.kind = \"local\" for meaning".to_owned(),
         },
     );
-    line("model", "off: answers are the pages' own words (language models come with a later version)".to_owned());
+    line(
+        "model",
+        if server.model.is_on() {
+            format!("{} on; when it fails, answers are the pages' own words", server.model.id())
+        } else {
+            "off: answers are the pages' own words; set model.kind and model.model for more".to_owned()
+        },
+    );
     line(
         "Slack",
         match (server.slack.is_on(), server.slack.transport) {

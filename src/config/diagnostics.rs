@@ -91,11 +91,23 @@ pub fn read_if_there(file: &Path, findings: &mut Diagnostics) -> Option<String> 
     }
 }
 
-/// Parses YAML into `T`; a finding with its line otherwise.
+/// Parses YAML of a platform into `T`; a finding with its line otherwise.
 pub fn parse_yaml<T: serde::de::DeserializeOwned>(
     file: &Path,
     text: &str,
     first_line: u64,
+    findings: &mut Diagnostics,
+) -> Option<T> {
+    let hint = "config/platforms/trellis shows the shape, and the README the keys for chat systems";
+    parse_yaml_of(file, text, first_line, hint, findings)
+}
+
+/// As [`parse_yaml`], for any file; `hint` says where its shape is shown.
+pub fn parse_yaml_of<T: serde::de::DeserializeOwned>(
+    file: &Path,
+    text: &str,
+    first_line: u64,
+    hint: &str,
     findings: &mut Diagnostics,
 ) -> Option<T> {
     match serde_saphyr::from_str(text) {
@@ -104,12 +116,7 @@ pub fn parse_yaml<T: serde::de::DeserializeOwned>(
             let line = error.location().map(|location| location.line() + first_line - 1);
             let rendered = error.without_snippet().to_string();
             let message = rendered.lines().next().unwrap_or("is not valid YAML").to_owned();
-            findings.error(
-                file,
-                line,
-                message,
-                "config/platforms/trellis shows the shape, and the README the keys for chat systems",
-            );
+            findings.error(file, line, message, hint);
             None
         }
     }

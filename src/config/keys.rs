@@ -130,6 +130,12 @@ impl Keys {
                     fine = false;
                     continue;
                 };
+                let value = match (default, value) {
+                    // 3 is as good as 3.0.
+                    #[expect(clippy::cast_precision_loss, reason = "amounts and shares are small")]
+                    (toml::Value::Float(_), toml::Value::Integer(whole)) => toml::Value::Float(whole as f64),
+                    (_, value) => value,
+                };
                 if !default.same_type(&value) {
                     let message = format!("{section}.{key} is {}, not {}", value.type_str(), default.type_str());
                     findings.error(path, line, message, format!("for example {key} = {default}"));
@@ -153,6 +159,7 @@ impl Keys {
         let parsed = match slot {
             toml::Value::String(_) => Some(toml::Value::String(value.to_owned())),
             toml::Value::Integer(_) => value.trim().parse().ok().map(toml::Value::Integer),
+            toml::Value::Float(_) => value.trim().parse().ok().map(toml::Value::Float),
             toml::Value::Boolean(_) => value.trim().parse().ok().map(toml::Value::Boolean),
             toml::Value::Array(_) => Some(toml::Value::Array(
                 value.split(',').map(|item| toml::Value::String(item.trim().to_owned())).collect(),

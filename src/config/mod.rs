@@ -9,6 +9,7 @@ mod elsewhere;
 pub mod hours;
 pub mod identifiers;
 mod keys;
+pub mod model;
 mod oidc;
 pub mod platform;
 pub mod promises;

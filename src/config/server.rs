@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::{
     Diagnostics, chats, elsewhere,
     keys::{ENVIRONMENT_PREFIX, Keys},
+    model::{self, ModelSettings},
     oidc,
 };
 
@@ -30,6 +32,7 @@ pub struct Server {
     pub oidc: Oidc,
     pub network: Network,
     pub embeddings: Embeddings,
+    pub model: ModelSettings,
     pub knowledge: Knowledge,
     pub answers: Answers,
     pub messages: Messages,
@@ -267,6 +270,19 @@ pub struct Network {
     pub ca_file: String,
 }
 
+impl Network {
+    /// The certificates of `ca_file`, as PEM; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn extra_authorities(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        if self.ca_file.is_empty() {
+            return Ok(None);
+        }
+        std::fs::read(&self.ca_file).map(Some).with_context(|| format!("read network.ca_file {}", self.ca_file))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmbeddingsKind {
@@ -404,6 +420,7 @@ impl Server {
         chats::validate(self, keys, findings);
         elsewhere::validate(self, keys, findings);
         oidc::validate(self, keys, findings);
+        model::validate(&self.model, keys, findings);
         if self.answers.max_words < 20 {
             keys.error("answers.max_words", "answers.max_words is below 20", "the default is 120", findings);
         }

@@ -50,6 +50,16 @@ pub struct Redacted {
     pub found: Vec<&'static str>,
 }
 
+/// Somebody else's text as it may be shown: on one line, without secrets, cut after `most` characters.
+pub fn presentable(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let clean = redact(&line).text;
+    match clean.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &clean[..end]),
+        None => clean,
+    }
+}
+
 /// Replaces each secret by `[redacted: kind]`.
 pub fn redact(text: &str) -> Redacted {
     let mut found = Vec::new();

@@ -2,20 +2,31 @@
 
 mod classifier;
 mod endpoint;
+mod guarded;
 mod minilm;
 mod model;
+pub mod prompts;
+mod remote;
 mod router;
+mod shape;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 pub use classifier::{Classifier, Confusion, Example, Guess};
 pub use endpoint::Endpoint;
+pub use guarded::{Guarded, Patience};
 pub use minilm::MiniLm;
 pub use model::{Ask, Model, ModelError, ModelFuture, Pieces, Said, Usage};
+pub use prompts::{Prompt, Prompts, Rendered};
+pub use remote::{Limits, Remote};
 pub use router::{Reading, RouteReading, RouteText, RoutedExample, Router};
 
 use crate::{
-    config::server::{Embeddings, EmbeddingsKind},
+    clock::SharedClock,
+    config::{
+        model::ModelSettings,
+        server::{Embeddings, EmbeddingsKind, Network},
+    },
     domain::embedding::TextVectors,
 };
 
@@ -56,4 +67,25 @@ pub fn embedder(settings: &Embeddings) -> anyhow::Result<Option<Arc<dyn Embedder
         EmbeddingsKind::Local => Some(Arc::new(MiniLm::load(&settings.folder)?)),
         EmbeddingsKind::Endpoint => Some(Arc::new(Endpoint::new(settings)?)),
     })
+}
+
+/// The longest pause before a language model is asked for the second time.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+
+/// The language model the configuration asks for, with patience and a memory for failures; `None` when it is off.
+///
+/// # Errors
+/// When its key or the extra certificates cannot be read.
+pub fn model(
+    settings: &ModelSettings,
+    network: &Network,
+    clock: SharedClock,
+) -> anyhow::Result<Option<Arc<dyn Model>>> {
+    if !settings.is_on() {
+        return Ok(None);
+    }
+    let limits = Limits::of(settings);
+    let remote = Remote::new(settings, network, limits, Arc::clone(&clock))?;
+    let patience = Patience { attempts: settings.attempts, whole: limits.whole, first_pause: FIRST_PAUSE };
+    Ok(Some(Arc::new(Guarded::new(Arc::new(remote), patience, clock))))
 }

@@ -1,6 +1,6 @@
 //! Calls outside: one client, a longest wait, bounded answers, no way to another host, and what every failure means.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
@@ -59,12 +59,8 @@ impl Http {
 }
 
 fn extra_certificates(network: &Network) -> anyhow::Result<Vec<Certificate>> {
-    if network.ca_file.is_empty() {
-        return Ok(Vec::new());
-    }
-    let path = Path::new(&network.ca_file);
-    let pem = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-    Certificate::from_pem_bundle(&pem).with_context(|| format!("read the certificates of {}", path.display()))
+    let Some(pem) = network.extra_authorities()? else { return Ok(Vec::new()) };
+    Certificate::from_pem_bundle(&pem).with_context(|| format!("read the certificates of {}", network.ca_file))
 }
 
 /// How a service knows the bot.

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use url::Url;
 
-use crate::domain::redact::redact;
+use crate::domain::redact;
 
 /// Longest text of somebody else's that is passed on, in characters.
 const LONGEST_MESSAGE: usize = 500;
@@ -87,12 +87,7 @@ pub struct Run {
 
 /// Somebody else's text as it may be shown: on one line, without secrets, not too long.
 fn presentable(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let clean = redact(&line).text;
-    match clean.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &clean[..end]),
-        None => clean,
-    }
+    redact::presentable(text, LONGEST_MESSAGE)
 }
 
 /// An address that people may be sent to.
