@@ -84,7 +84,7 @@ async fn main() -> anyhow::Result<()> {
     let (mut config, _) = Config::load(None).map_err(|findings| anyhow::anyhow!("{findings}"))?;
     let own = format!("sqlite:{}", folder.path().join("pages.sqlite").display());
     config.server.store.url = arguments.store.clone().unwrap_or(own);
-    let (core, _) = app::assemble(config, Arc::new(SystemClock), None).await?;
+    let (core, _) = app::assemble(config, Arc::new(SystemClock), app::Models::default()).await?;
     fill(&core, arguments.questions).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);

@@ -12,7 +12,7 @@ use crate::{
     console::{self, Console},
     discord::{self, Discord},
     duty::DutyServices,
-    llm::{self, Embedder},
+    llm::{self, Embedder, Model, Prompts},
     ops::{Core, duty::DutyDesk, knowledge_base::KnowledgeBase, requests::tracker::Trackers, sync},
     outside::{http::Http, oidc::Provider},
     retrieval::Gate,
@@ -87,22 +87,28 @@ impl Adapters {
 pub async fn build(file: Option<PathBuf>) -> anyhow::Result<(Arc<Core>, Adapters, Diagnostics)> {
     let (config, findings) =
         Config::load(file).map_err(|findings| anyhow::anyhow!("the configuration has errors\n{findings}"))?;
-    llm::Prompts::load(config.server.model.prompts_folder())
-        .map_err(|findings| anyhow::anyhow!("the prompts have errors\n{findings}"))?;
+    let clock: SharedClock = Arc::new(SystemClock);
     let embedder = llm::embedder(&config.server.embeddings).context("load the embedding model")?;
-    let (core, adapters) = assemble(config, Arc::new(SystemClock), embedder).await?;
+    let model = llm::model(&config.server.model, &config.server.network, Arc::clone(&clock));
+    let models = Models { embedder, language: model.context("set up the language model")? };
+    let (core, adapters) = assemble(config, clock, models).await?;
     Ok((core, adapters, findings))
 }
 
-/// As [`build`], with configuration, clock and embedding model given.
+/// The models of an installation; each may be absent.
+#[derive(Debug, Clone, Default)]
+pub struct Models {
+    pub embedder: Option<Arc<dyn Embedder>>,
+    pub language: Option<Arc<dyn Model>>,
+}
+
+/// As [`build`], with configuration, clock and models given.
 ///
 /// # Errors
-/// When the store cannot be opened.
-pub async fn assemble(
-    config: Config,
-    clock: SharedClock,
-    embedder: Option<Arc<dyn Embedder>>,
-) -> anyhow::Result<(Arc<Core>, Adapters)> {
+/// When the store cannot be opened, or a prompt is wrong.
+pub async fn assemble(config: Config, clock: SharedClock, models: Models) -> anyhow::Result<(Arc<Core>, Adapters)> {
+    let prompts = Prompts::load(config.server.model.prompts_folder())
+        .map_err(|findings| anyhow::anyhow!("the prompts have errors\n{findings}"))?;
     let db = Db::open(&config.server.store.url).await?;
     let mut chats: BTreeMap<&'static str, Arc<dyn Platform>> = BTreeMap::new();
     chats.insert(console::NAME, Arc::new(Console));
@@ -118,7 +124,7 @@ pub async fn assemble(
         outside,
         oidc,
         trackers,
-        knowledge: KnowledgeBase::new(db.clone(), embedder),
+        knowledge: KnowledgeBase::new(db.clone(), models.embedder),
         db,
         started_at: clock.now(),
         clock,
@@ -126,6 +132,8 @@ pub async fn assemble(
         gate: Gate::default(),
         classifier: std::sync::RwLock::new(None),
         routers: crate::ops::route::Routers::default(),
+        model: models.language,
+        prompts,
         tallies: crate::ops::insight::tallies::Tallies::default(),
         published: crate::ops::insight::curate::Published::default(),
         chats,

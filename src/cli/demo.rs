@@ -37,7 +37,8 @@ pub async fn run(config: Option<PathBuf>, demo: Demo) -> anyhow::Result<ExitCode
     let (mut config, _) = Config::load(config).map_err(|findings| anyhow::anyhow!("{findings}"))?;
     config.server.store.url = demo.store.clone();
     let embedder = llm::embedder(&config.server.embeddings).context("load the embedding model")?;
-    let (core, _) = app::assemble(config, Arc::new(SystemClock), embedder).await?;
+    let models = app::Models { embedder, language: None };
+    let (core, _) = app::assemble(config, Arc::new(SystemClock), models).await?;
     if let Some(id) = &demo.platform {
         core.config.platform(id).with_context(|| format!("there is no platform {id}"))?;
     }

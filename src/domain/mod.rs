@@ -12,6 +12,7 @@ pub mod gap;
 pub mod hours;
 pub mod ids;
 pub mod incident;
+pub mod injection;
 pub mod instrument;
 pub mod measures;
 pub mod message;

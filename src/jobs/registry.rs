@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     ops::{
-        Core, catch_up, deliver, digest, furnish, insight, people, requests, respond, surveys, sync,
+        Core, catch_up, deliver, digest, furnish, generate, insight, people, requests, respond, surveys, sync,
         work::{
             self, CarryFile, CatchUp, Deliver, Fulfil, Furnish, Gather, LookUp, Outcome, Propose, ReadTicket, Respond,
             Sync, Tell, TellDispute, Track, Watch,
@@ -60,6 +60,10 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         },
         work::CATCH_UP => match payload::<CatchUp>(job) {
             Ok(payload) => return catch_up::catch_up(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::WARN_SPEND => match payload::<generate::spend::Warn>(job) {
+            Ok(payload) => return generate::spend::tell_owner(core, job, &payload).await,
             Err(outcome) => return outcome,
         },
         work::INVITE => match payload::<surveys::Invite>(job) {

@@ -98,6 +98,29 @@ pub fn curated(
     Card { blocks }
 }
 
+/// An answer in a model's words, which its passages support.
+pub fn generated(markdown: &str, extract: &Extract, notes: &[String], actions: AnswerActions) -> Card {
+    let note = |markdown: &str| Block::Note { markdown: markdown.to_owned(), warning: false };
+    let mut blocks: Vec<Block> = notes.iter().map(|markdown| note(markdown)).collect();
+    blocks.push(text(markdown.to_owned()));
+    blocks.push(Block::Citations { items: extract.citations.iter().map(|(citation, _)| citation.clone()).collect() });
+    blocks.push(note("_Worded by a language model from these pages, and checked against them._"));
+    let mut items = vec![
+        button(actions.helpful, rating_label(true), ButtonStyle::Default),
+        button(actions.not_helpful, rating_label(false), ButtonStyle::Default),
+        button(actions.person, "Get a person", ButtonStyle::Default),
+        button(actions.why, "Why?", ButtonStyle::Default),
+    ];
+    items.extend(actions.share.map(|share| button(share, SHARE, ButtonStyle::Default)));
+    blocks.push(Block::Buttons { items });
+    Card { blocks }
+}
+
+/// The beginning of an answer that is still being written.
+pub fn growing(markdown: &str) -> Card {
+    Card::text(markdown.to_owned()).with(Block::Note { markdown: "_Still writing …_".to_owned(), warning: false })
+}
+
 /// What the button of a rating says.
 pub const fn rating_label(helpful: bool) -> &'static str {
     if helpful { "Helpful" } else { "Not helpful" }

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         answer::Citation,
         embedding::{TextHash, TextVectors, cosine},
+        injection::instructs,
         passage::{BlockKind, PassageBlock, PlacedPassage},
     },
     retrieval::{Hit, Index, Ranking, terms},
@@ -134,6 +135,9 @@ fn grouped<'a>(rank: usize, blocks: &'a [PassageBlock], scores: &[f32], weight: 
     for (block, content) in blocks.iter().enumerate() {
         let units = scores[next..next + content.units.len()].to_vec();
         next += content.units.len();
+        if content.units.iter().any(|unit| instructs(unit)) {
+            continue;
+        }
         let candidate = Candidate { block, content, units };
         let text = content.markdown.trim();
         let title = text.starts_with("**") && text.ends_with("**") && !text[2..text.len() - 2].contains("**");
@@ -191,6 +195,10 @@ fn unit_scores(
         .units()
         .enumerate()
         .map(|(position, unit)| {
+            // A sentence that speaks to machines is for nobody.
+            if instructs(unit) {
+                return 0.0;
+            }
             // "See there." and the like point at an answer; they are none.
             if word_count(unit) < 4 && passage.passage.blocks.len() > 1 && !unit.chars().any(|c| c.is_ascii_digit()) {
                 return 0.0;
@@ -429,6 +437,40 @@ fn shorten_code(markdown: &str) -> String {
     short.push("…");
     short.push(lines[lines.len() - 1]);
     short.join("\n")
+}
+
+/// Code that the first passages show, of these languages (as fences name them) or of any. `None`: they show none.
+pub fn code(index: &Index, ranking: &Ranking, tags: Option<&[&str]>, shape: Shape) -> Option<Extract> {
+    let top = ranking.hits.first()?.score;
+    let mut extract = Extract::default();
+    for hit in ranking.hits.iter().take(MAX_PASSAGES).filter(|hit| hit.score >= top * PASSAGE_FLOOR) {
+        let passage = index.passage(hit.number);
+        let blocks: Vec<String> = passage
+            .passage
+            .blocks
+            .iter()
+            .filter(|block| {
+                block.kind == BlockKind::Code && tags.is_none_or(|tags| is_written_in(&block.markdown, tags))
+            })
+            .filter(|block| !instructs(&block.markdown))
+            .take(MAX_CODE_BLOCKS - extract.pieces.len())
+            .map(|block| shorten_code(&block.markdown))
+            .collect();
+        if !blocks.is_empty() {
+            extract.pieces.push(Piece { markdown: blocks.join("\n\n"), citation: extract.citations.len() });
+            extract.citations.push((cite(passage, shape), index.hash(hit.number)));
+        }
+        if extract.pieces.len() == MAX_CODE_BLOCKS {
+            break;
+        }
+    }
+    (!extract.pieces.is_empty()).then_some(extract)
+}
+
+fn is_written_in(markdown: &str, tags: &[&str]) -> bool {
+    let fence = markdown.lines().next().unwrap_or_default().trim_start_matches(['`', '~', ' ']);
+    let tag = fence.split([' ', ',', '{']).next().unwrap_or_default().to_lowercase();
+    tags.contains(&tag.as_str())
 }
 
 /// Two pages that answer alike but name different figures: both, the one reviewed last first.

@@ -48,7 +48,7 @@ use crate::{
     clock::{SharedClock, Timestamp},
     config::Config,
     domain::redact::{Redacted, redact, redact_personal},
-    llm::Classifier,
+    llm::{Classifier, Model, Prompts},
     ops::{compose::Shape, knowledge_base::KnowledgeBase},
     outside::{http::Http, oidc::Provider},
     retrieval::Gate,
@@ -71,6 +71,9 @@ pub struct Core {
     pub routers: route::Routers,
     /// Answers that were published on the review site.
     pub published: insight::curate::Published,
+    /// What words answers, when the configuration names it.
+    pub model: Option<Arc<dyn Model>>,
+    pub prompts: Prompts,
     /// Counts of questions that need not be made again.
     pub tallies: insight::tallies::Tallies,
     pub duty: duty::DutyDesk,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::{Core, people};
+use super::{
+    Core, people,
+    respond::{self, Again},
+};
 use crate::{
     config::Platform,
     domain::{
@@ -13,7 +16,7 @@ use crate::{
         message::{ChannelMode, MessageKind},
         people::Person,
     },
-    llm::Guess,
+    llm::{Guess, prompts::Turn},
     store::{self, messages::Message},
 };
 
@@ -51,6 +54,10 @@ pub(super) struct Situation {
     pub(super) context: Option<String>,
     /// A follow-up to an answer that the bot gave this person.
     pub(super) in_conversation: bool,
+    /// It asks for an earlier answer in another manner.
+    pub(super) again: Option<Again>,
+    /// What was said before in the thread between this person and the bot, as a model may be shown it.
+    pub(super) turns: Vec<Turn>,
     pub(super) guess: Guess,
     pub(super) kind: MessageKind,
 }
@@ -88,9 +95,27 @@ pub(super) async fn assess(core: &Core, message: Message) -> anyhow::Result<Situ
         .filter(|other| !other.from_bot && other.author == message.author && other.deleted_at.is_none())
         .map(|other| head(&other.text, 600))
         .find(|text| !text.trim().is_empty());
+    let turns = respond::turns(core, &earlier, &message.author);
+    let again = again(core, &message, &earlier).await?;
     let guess = guess(core, &message.text).await;
     let kind = guess.kind();
-    Ok(Situation { message, person, platform, mode, context, in_conversation, guess, kind })
+    Ok(Situation { message, person, platform, mode, context, in_conversation, again, turns, guess, kind })
+}
+
+/// The question of the thread's last answer, when the message wants nothing but another manner.
+async fn again(core: &Core, message: &Message, earlier: &[&Message]) -> anyhow::Result<Option<Again>> {
+    let Some(manner) = respond::manner_of(&message.text) else { return Ok(None) };
+    let answered = earlier.iter().rev().find_map(|other| other.about.filter(|_| other.from_bot));
+    let Some(question) = answered else { return Ok(None) };
+    let mut tx = core.db.read().await.context("open a transaction")?;
+    let mut question = store::answers::question(&mut tx, question).await.context("load the question")?;
+    // "Shorter", and then "in German": the manner is of the question that was asked first.
+    while let Some(asked) = question.take_if(|asked| respond::manner_of(&asked.text).is_some()) {
+        let before = earlier.iter().rev().filter(|other| other.from_bot && other.created_at < asked.asked_at);
+        let Some(id) = before.filter_map(|other| other.about).next() else { return Ok(None) };
+        question = store::answers::question(&mut tx, id).await.context("load the question")?;
+    }
+    Ok(question.map(|question| Again { manner, question: question.text, context: question.context }))
 }
 
 /// The bot answered this person in the thread, and nobody else has spoken since.
@@ -146,6 +171,9 @@ pub(super) fn plan(situation: &Situation) -> Plan {
     let sure = guess.probability(*kind) >= SURE_ENOUGH;
     if !text.chars().any(char::is_alphanumeric) {
         return if message.addressed { Plan::Help } else { Plan::Silent("there are no words in it") };
+    }
+    if situation.again.is_some() && (message.addressed || *in_conversation) {
+        return Plan::Answer;
     }
     if message.addressed {
         return match kind {

@@ -167,6 +167,7 @@ pub const GATHER: &str = "gather";
 pub const TELL: &str = "tell";
 pub const SETTLE: &str = "settle";
 pub const TELL_DISPUTE: &str = "tell_dispute";
+pub const WARN_SPEND: &str = "warn_spend";
 pub const WRITE_DIGEST: &str = "write_digest";
 pub const SHOW_DIGEST: &str = "show_digest";
 pub const SYNC: &str = "sync";

@@ -1,6 +1,12 @@
-//! Answers worded by a language model, which stay what the passages say.
+//! Words of a language model, which stay what the passages say; the floor stands beneath: whatever goes wrong with a model,
+//! people get what they would get without one.
 
+pub mod answer;
+mod ask;
 mod claims;
 mod ground;
+pub mod manner;
+pub mod spend;
 
+pub use ask::{Asked, NotAsked, Occasion, Provenance, allowed, ask};
 pub use ground::{Dropped, Grounding, Source, Unsupported, ground, settled};

@@ -489,7 +489,7 @@ async fn try_tell_owner(core: &Core, payload: &work::TellDispute) -> anyhow::Res
 }
 
 /// Where the owner is told, and whether nobody else reads it: the chat system of the dispute goes before the others.
-async fn place_of_owner(core: &Core, platform: &Platform, chat: &str) -> Option<(Place, bool)> {
+pub(in crate::ops) async fn place_of_owner(core: &Core, platform: &Platform, chat: &str) -> Option<(Place, bool)> {
     let first = core.chats.get_key_value(chat);
     let others = core.chats.iter().filter(|(name, _)| **name != chat);
     for (name, system) in first.into_iter().chain(others) {

@@ -1,6 +1,8 @@
 //! From a stored message to what is said about it: an answer, a suggestion, or silence with a reason.
 
+mod asking;
 mod given;
+mod grow;
 mod settle;
 mod target;
 
@@ -10,15 +12,17 @@ use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 use tracing::info;
 
+pub(in crate::ops) use self::asking::{Again, manner_of, turns};
 pub(in crate::ops) use self::given::CURATED;
 use self::{
+    asking::Asking,
     given::{given, is_known},
     settle::settle,
     target::{Target, target},
 };
 use super::{
     Core, Failure, cards, deliver, feedback, people,
-    plan::{Plan, READ_LIMIT, Situation, assess, head, plan},
+    plan::{Plan, Situation, assess, plan},
     requests,
     search::Found,
     work,
@@ -277,8 +281,10 @@ fn show_busy(core: &Core, message: &Message) {
 
 async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> anyhow::Result<()> {
     show_busy(core, &situation.message);
-    let text = head(&situation.message.text, READ_LIMIT);
-    match target(core, situation, &text).await? {
+    let meant = situation.platform.clone().or_else(|| only_platform(core));
+    let asking = Asking::of(core, situation, meant.as_deref()).await;
+    let text = asking.text.as_str();
+    match target(core, situation, &asking).await? {
         Target::NotReady(platform) => {
             let card = Card::text(format!(
                 "I am still reading the {} pages for the first time. Ask again in a minute.",
@@ -288,11 +294,11 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
         }
         Target::Ask(platforms) => ask_platform(core, situation, &platforms).await,
         Target::Found(platform, found) => {
-            let curated = given(core, &platform, &text, &found).await?;
-            let issue = known_issue(core, &platform, &text).await;
+            let curated = given(core, &platform, text, &found).await?;
+            let issue = known_issue(core, &platform, text).await;
             if curated.is_none() && issue.is_none() && found.judgement.verdict != Verdict::Answered {
                 let (outcome, reason, card) = match otherwise {
-                    Otherwise::Say => return settle(core, situation, &platform, &found, None, None, &text).await,
+                    Otherwise::Say => return settle(core, situation, &platform, &found, None, None, &asking).await,
                     Otherwise::Help => (
                         "helped",
                         "a greeting or talk, and no page clearly answers it",
@@ -305,7 +311,7 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
                 let detail = json!({ "reason": reason, "search": search });
                 return conclude(core, situation, outcome, detail, card).await;
             }
-            settle(core, situation, &platform, &found, curated, issue.as_ref(), &text).await
+            settle(core, situation, &platform, &found, curated, issue.as_ref(), &asking).await
         }
     }
 }

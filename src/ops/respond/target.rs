@@ -8,6 +8,7 @@ use super::{
         plan::Situation,
         search::{self, Found, Room},
     },
+    asking::Asking,
     only_platform,
 };
 use crate::config::Platform;
@@ -23,7 +24,7 @@ pub(super) enum Target {
     Ask(Vec<Arc<Platform>>),
 }
 
-pub(super) async fn target(core: &Core, situation: &Situation, text: &str) -> anyhow::Result<Target> {
+pub(super) async fn target(core: &Core, situation: &Situation, asking: &Asking) -> anyhow::Result<Target> {
     let message = &situation.message;
     let channel = core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| channel);
     let room = match (message.direct, channel) {
@@ -31,7 +32,7 @@ pub(super) async fn target(core: &Core, situation: &Situation, text: &str) -> an
         (false, Some(channel)) => Room::Channel(channel),
         (false, None) => Room::Unlisted,
     };
-    let context = situation.context.as_deref();
+    let (text, context) = (asking.text.as_str(), asking.context.as_deref());
     if let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) {
         let found = search::search(core, &platform, &situation.person, room, text, context).await?;
         return Ok(match found {

@@ -1,0 +1,129 @@
+//! What is asked, before anything is searched: the message itself, the question of a follow-up, or an earlier one in another manner.
+
+use std::collections::BTreeSet;
+
+use super::super::{
+    Core,
+    generate::{self, NotAsked, Occasion, manner},
+    plan::{READ_LIMIT, Situation, head},
+};
+use crate::{
+    config::{Channel, Platform},
+    llm::prompts::{By, Manner, Rewrite, Turn},
+    retrieval::terms,
+    store::messages::Message,
+};
+
+/// Messages of the thread that a model is shown, and characters of each.
+const MOST_TURNS: usize = 6;
+const TURN: usize = 800;
+/// Content words of a rewritten question that nobody said, at most.
+const NEW_WORDS: usize = 1;
+
+/// What is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Asking {
+    pub text: String,
+    /// What is searched along with it.
+    pub context: Option<String>,
+    pub manner: Manner,
+    /// What was said before, oldest first, as a model may be shown it.
+    pub turns: Vec<Turn>,
+    /// A model made the text out of a follow-up.
+    pub rewritten: bool,
+}
+
+/// The earlier question that somebody wants answered in another manner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ops) struct Again {
+    pub(in crate::ops) manner: Manner,
+    pub(in crate::ops) question: String,
+    pub(in crate::ops) context: Option<String>,
+}
+
+/// The last messages of a thread between one person and the bot, oldest first.
+pub(in crate::ops) fn turns(core: &Core, earlier: &[&Message], person: &str) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = earlier
+        .iter()
+        .rev()
+        .filter(|message| message.deleted_at.is_none() && !message.text.trim().is_empty())
+        .filter(|message| {
+            if message.from_bot {
+                message.about.is_some() && message.private_to.is_none()
+            } else {
+                message.author == person
+            }
+        })
+        .take(MOST_TURNS)
+        .map(|message| Turn {
+            by: if message.from_bot { By::Bot } else { By::Person },
+            text: core.clean(&head(&message.text, TURN)).text,
+        })
+        .collect();
+    turns.reverse();
+    turns
+}
+
+/// The channel of the files that a message was written in.
+pub(super) fn channel_of<'c>(core: &'c Core, message: &Message) -> Option<&'c Channel> {
+    core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| channel)
+}
+
+/// On whose behalf a model is asked about a message; or why it is not.
+pub(super) fn occasion<'p>(
+    core: &Core,
+    situation: &Situation,
+    platform: &'p Platform,
+) -> Result<Occasion<'p>, NotAsked> {
+    let message = &situation.message;
+    generate::allowed(core, platform, channel_of(core, message), message.direct || message.command)?;
+    Ok(Occasion {
+        platform,
+        channel: Some(format!("{}:{}", message.place.chat, message.place.channel)),
+        team: platform.team_of(&situation.person),
+    })
+}
+
+impl Asking {
+    /// `platform`: the one that is meant, as far as that is known before searching.
+    pub(super) async fn of(core: &Core, situation: &Situation, platform: Option<&Platform>) -> Self {
+        let turns = situation.turns.clone();
+        if let Some(again) = &situation.again {
+            return Self {
+                text: again.question.clone(),
+                context: again.context.clone(),
+                manner: again.manner.clone(),
+                turns: Vec::new(),
+                rewritten: false,
+            };
+        }
+        let text = head(&situation.message.text, READ_LIMIT);
+        let context = situation.context.clone();
+        if context.is_some()
+            && !turns.is_empty()
+            && let Some(platform) = platform
+            && let Some(alone) = standing_alone(core, situation, platform, &text).await
+        {
+            return Self { text: alone, context: None, turns, rewritten: true, ..Self::default() };
+        }
+        Self { text, context, turns, ..Self::default() }
+    }
+}
+
+/// A follow-up as a question that stands alone. `None`: it is searched with what was said before.
+async fn standing_alone(core: &Core, situation: &Situation, platform: &Platform, text: &str) -> Option<String> {
+    let occasion = occasion(core, situation, platform).ok()?;
+    let prompt = Rewrite { turns: situation.turns.clone(), question: text.to_owned() };
+    let asked = generate::ask(core, &occasion, &prompt, None).await.ok()?;
+    let question = asked.output.question;
+    // It may put together what was said, and add nothing.
+    let said: BTreeSet<String> =
+        situation.turns.iter().map(|turn| turn.text.as_str()).chain([text]).flat_map(terms::content_terms).collect();
+    let new = terms::content_terms(&question).into_iter().filter(|term| !said.contains(term)).count();
+    (new <= NEW_WORDS && !question.trim().is_empty()).then_some(question)
+}
+
+/// The manner in which a message wants an earlier question answered again.
+pub(in crate::ops) fn manner_of(text: &str) -> Option<Manner> {
+    manner::wanted(text)
+}
