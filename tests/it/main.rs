@@ -21,6 +21,7 @@ mod files;
 mod fulfilment;
 mod knowledge;
 mod migrations;
+mod models;
 mod numbers;
 mod oidc;
 mod orders;

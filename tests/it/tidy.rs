@@ -120,6 +120,8 @@ fn every_vendor_has_one_home() {
         ("tokenizers", vec!["llm"]),
         ("reqwest", vec!["llm", "knowledge", "duty", "outside"]),
         ("jsonwebtoken", vec!["outside"]),
+        ("minijinja", vec!["llm"]),
+        ("sse_stream", vec!["llm"]),
         ("clap", vec!["cli"]),
         ("indicatif", vec!["cli"]),
         ("comrak", vec!["knowledge", "console", "chat"]),
@@ -156,6 +158,30 @@ fn migrations_come_in_pairs() {
     };
     assert_eq!(names("sqlite"), names("postgres"));
     assert!(!names("sqlite").is_empty());
+}
+
+#[test]
+fn every_prompt_has_a_type() {
+    let mut files: Vec<String> = fs::read_dir(root().join("prompts"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".md").to_owned())
+        .collect();
+    files.sort();
+    let name = Regex::new(r#"(?s)\bimpl Prompt for \w+ \{.*?const NAME: &'static str = "(\w+)";"#).unwrap();
+    let mut types = Vec::new();
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("llm/prompts")) {
+        for found in name.captures_iter(&code(&text)) {
+            assert_eq!(
+                path.file_stem().unwrap().to_string_lossy(),
+                found[1],
+                "one file for each type, of the same name"
+            );
+            types.push(found[1].to_owned());
+        }
+    }
+    types.sort();
+    assert_eq!(files, types);
+    assert!(!files.is_empty());
 }
 
 #[test]
