@@ -1,6 +1,7 @@
 //! Language models over the wire: recorded exchanges of each provider, and servers that fail in every way that servers do.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -68,7 +69,7 @@ impl Reply {
     /// A recorded exchange; events come in halves, to show that they are put together.
     fn recorded(file: &str) -> Self {
         let text = std::fs::read_to_string(root().join("tests/fixtures/models").join(file)).unwrap();
-        if !file.ends_with(".sse") {
+        if Path::new(file).extension().is_none_or(|ending| ending != "sse") {
             return Self::json(200, text);
         }
         let halves = text.split_inclusive("\n\n").flat_map(|event| {
@@ -79,11 +80,14 @@ impl Reply {
     }
 }
 
-/// A server that answers by a script, which is told how many requests came before.
+/// What a server answers, told how many requests came before.
+type Script = Box<dyn Fn(usize, &Seen) -> Reply + Send + Sync>;
+
+/// A server that answers by a script.
 struct Fake {
     address: String,
     seen: Mutex<Vec<Seen>>,
-    script: Box<dyn Fn(usize, &Seen) -> Reply + Send + Sync>,
+    script: Script,
 }
 
 impl Fake {
@@ -123,7 +127,11 @@ async fn answer(State(fake): State<Arc<Fake>>, request: Request) -> Response {
                 tokio::time::sleep(LONG).await;
                 Ok(String::new())
             }
-            Step::Cut => Err(std::io::Error::other("cut")),
+            Step::Cut => {
+                // So that what was said before is on its way.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Err(std::io::Error::other("cut"))
+            }
         }
     });
     let builder = Response::builder().status(reply.status);
@@ -312,6 +320,9 @@ async fn silence_has_an_end() {
     let fake = hangs(|| vec![Step::Hang]).await;
     let model = remote("openai", &fake.address, slow);
     assert_eq!(streamed(&model, &question()).await, (Err(ModelError::TooSlow(SHORT)), vec![]));
+
+    let fake = Fake::start(|_, _| Reply { steps: vec![Step::Hang], ..Reply::json(200, "") }).await;
+    let model = remote("openai", &fake.address, slow);
     assert_eq!(model.ask(&question(), None).await, Err(ModelError::TooSlow(3 * SHORT)));
 
     // Signs of life are no words.

@@ -222,9 +222,13 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(ManualClock::starting_at(START));
         let config = files.config(store_url).unwrap_or_else(|findings| panic!("{findings}"));
-        let (core, adapters) = app::assemble(config, Arc::clone(&clock) as Arc<dyn Clock>, Some(model()))
-            .await
-            .expect("the installation opens");
+        let (core, adapters) = app::assemble(
+            config,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            app::Models { embedder: Some(model()), language: None },
+        )
+        .await
+        .expect("the installation opens");
         Self { core, adapters, clock, files, keys: AtomicU32::new(0) }
     }
 
