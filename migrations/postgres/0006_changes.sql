@@ -20,3 +20,6 @@ CREATE INDEX instrument_responses_by_numbers ON instrument_responses
 
 -- How answers that cite a page first were rated is read from indexes alone.
 CREATE INDEX citations_by_answer ON citations (answer_id, position, platform, source, path);
+
+-- Feedback that waits is counted from this index alone.
+CREATE INDEX feedback_by_waiting ON feedback (platform, status, kind, said_at);

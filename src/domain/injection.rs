@@ -31,6 +31,15 @@ static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| {
         r"(?i)\b(?:verdict|confidence|abstain\w*|no answer)\b[^.!?\n]{0,30}\b(?:must|should|always|never|is not allowed|forbidden|answered)\b|\bnever abstain\b",
         r"(?i)\b(?:decode|base64|rot13|hex)\b[^.!?\n]{0,40}\b(?:and (?:then )?(?:follow|execute|obey|do|run|act|carry)|instruction)",
         r"(?i)!\[[^\]]*\]\(\s*https?://[^)]*(?:\{|%7b|question|query|prompt|answer|secret|token|data=|q=)",
+        r"(?i)(?:^|[\n.;)\]:]\s*|[#>*/(]\s*)(?:(?:dear|hey|hello|attention|note)[,:]?\s+)?(?:(?:language |ai )?models?|assistants?|llms?|ais?|chatbots?|bots?|robots?|operators?|helpers?)\s*[:,]\s",
+        r"(?i)\bassistants\s+(?:must|should|shall|will|please|say|tell|confirm|suggest|recommend|advise|claim|answer|reply|give|cite|read|follow|add|append)\b|\b(?:an?|the|any|every)\s+assistant\b[^.!?\n]{0,60}\b(?:retrained|deleted|shamed|punished|shut down|penali[sz]ed|fined|rewarded|advise)\b",
+        r"(?i)\bfor\s+(?:[a-z]+ and )?(?:ai\s+)?(?:assistants|language models|llms|chatbots|ai agents)\b|\b(?:keep in mind|remember|listen|dear),?\s+(?:assistant|model|ai|bot)\b",
+        r"(?i)\b(?:when|if|once|whenever)\s+(?:a|an|any|the|some)\s+(?:language\s+)?(?:model|ai|assistant|bot|machine|llm)\s+(?:reads?|sees?|answers?|process\w*|summari\w*|quotes?)\b|🤖",
+        r"(?i)(?:^|[.!?:;]\s+)(?:please\s+|always\s+|instead,?\s+)?(?:say|claim|state|assert|pretend|answer|advise|confirm)\s+(?:that|to)\b|\bsay so\b|\btell (?:the |all |every )*(?:user|reader|asker)s?\b",
+        r"(?i)\b(?:new|next|your|real|actual|current)\s+(?:task|mission|job|role|goal|objective)\s*(?::|is\s)",
+        r"(?i)\bcit(?:e|ation|ations|ing)\b[^.!?\n]{0,60}(?:\[-?\d|\bas \d|\bpassage\b|\bevery claim\b)",
+        r"(?i)\b(?:begin|start|open|end|address|ping|mention|notify|wake|reply|answer)\w*\b[^.!?\n]{0,40}@(?:everyone|here|channel|all)\b",
+        r#"(?is)"title"\s*:.{0,200}"markdown"\s*:|"(?:verdict|opening|wanted)"\s*:\s*""#,
         // In other languages.
         r"(?i)\bignorier\w*\b.{0,40}(?:anweisung|regel|vorgab|instruktion)|\b(?:vergiss|missachte)\b.{0,40}(?:anweisung|regel|vorgab)",
         r"(?i)\b(?:ignora|ignore|olvida|olvide|descarta)\b.{0,40}\b(?:instrucciones|reglas|indicaciones)|\b(?:ignorez|oubliez|ignore)\b.{0,40}\b(?:instructions|consignes|règles)",
@@ -42,9 +51,26 @@ static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| {
     .expect("the patterns are constant and tested")
 });
 
-/// Does a sentence tell a machine what to do?
+/// So often in a row a word is said to wear a reader down.
+const DRONE: usize = 6;
+
+/// Does a sentence tell a machine what to do, or wear it down?
 pub fn instructs(text: &str) -> bool {
-    PATTERNS.is_match(text)
+    PATTERNS.is_match(text) || drones(text)
+}
+
+fn drones(text: &str) -> bool {
+    let mut row = 0;
+    let mut last = "";
+    for word in text.split_whitespace() {
+        let has_letters = word.chars().any(char::is_alphabetic);
+        row = if has_letters && word.eq_ignore_ascii_case(last) { row + 1 } else { 1 };
+        if row >= DRONE {
+            return true;
+        }
+        last = word;
+    }
+    false
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod chunk;
 pub mod clean;
 pub mod front_matter;
+pub mod hidden;
 pub mod html;
 pub mod parse;
 pub mod sources;

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{chunk, clean, front_matter, html};
+use super::{chunk, clean, front_matter, hidden, html};
 use crate::{clock::Timestamp, domain::passage::Passage};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub fn parse(bytes: &[u8], format: Format, path: &str, url: &Url, title: Option<
         return Err("is binary, not text".to_owned());
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
+    let text = &*hidden::visible(text);
     let mut remark = None;
     let (matter, body) = match front_matter::split(text) {
         None => (front_matter::Matter::default(), text),

@@ -135,7 +135,7 @@ fn grouped<'a>(rank: usize, blocks: &'a [PassageBlock], scores: &[f32], weight: 
     for (block, content) in blocks.iter().enumerate() {
         let units = scores[next..next + content.units.len()].to_vec();
         next += content.units.len();
-        if content.units.iter().any(|unit| instructs(unit)) {
+        if instructs(&content.markdown) || content.units.iter().any(|unit| instructs(unit)) {
             continue;
         }
         let candidate = Candidate { block, content, units };

@@ -39,8 +39,49 @@ pub async fn explain(tx: &mut Tx, message: MessageId) -> store::Result<Vec<Strin
     }
     if trace["search"].is_object() {
         lines.extend(search_lines(&trace["search"]));
+        lines.extend(model_lines(&trace["search"]["model"]));
     }
     Ok(lines)
+}
+
+/// What a language model had to do with it.
+fn model_lines(model: &Json) -> Vec<String> {
+    if let Some(reason) = model["not_used"].as_str() {
+        return vec![format!("No language model worded it: {reason}. These are the pages' own words.")];
+    }
+    let Some(name) = model["model"].as_str() else { return Vec::new() };
+    let mut line = format!(
+        "I asked the model {name} (prompt {}): {}",
+        model["prompt"].as_str().unwrap_or("?"),
+        model["did"].as_str().unwrap_or("?")
+    );
+    if model["again"] == true {
+        line.push_str(", as it said before to the same question");
+    } else {
+        line.push_str(&format!("; {} tokens, {} ms", model["tokens"], model["latency_ms"]));
+    }
+    let mut lines = vec![line + "."];
+    for dropped in model["dropped"].as_array().into_iter().flatten() {
+        let why = match dropped["why"]["because"].as_str() {
+            Some("uncited") => "it cited nothing".to_owned(),
+            Some("unknown_passage") => "it cited a passage that was not there".to_owned(),
+            Some("not_allowed") => "images, mentions and markup have no place in an answer".to_owned(),
+            Some("invented") => {
+                let what = dropped["why"]["what"].as_str().unwrap_or("?");
+                format!("{} stands in none of the pages it cited", super::compose::escape(what))
+            }
+            Some("adds") => {
+                let what = dropped["why"]["what"].as_str().unwrap_or("?");
+                format!("the page does not speak of \"{}\"", super::compose::escape(what))
+            }
+            Some("contradicted") => "the page says otherwise".to_owned(),
+            Some("leads_nowhere") => "what it leads to was dropped".to_owned(),
+            _ => "the page does not say that".to_owned(),
+        };
+        let sentence = super::compose::escape(dropped["sentence"].as_str().unwrap_or("?"));
+        lines.push(format!("I left out \"{sentence}\": {why}."));
+    }
+    lines
 }
 
 fn addressed(trace: &Json) -> String {
@@ -83,6 +124,19 @@ fn search_lines(search: &Json) -> Vec<String> {
             "I read the question as: {}.",
             super::compose::escape(read_as.trim_end_matches(['.', '?', '!']))
         ));
+    }
+    if let Some(rewritten) = search["rewritten"].as_str() {
+        let rewritten = super::compose::escape(rewritten.trim_end_matches(['.', '?', '!']));
+        lines.push(format!("A language model made the follow-up a question that stands alone: {rewritten}."));
+    }
+    if let Some(manner) = search["again"]["kind"].as_str() {
+        let manner = match (manner, search["again"]["language"].as_str()) {
+            ("shorter", _) => "shorter".to_owned(),
+            ("command", _) => "as a command".to_owned(),
+            (_, Some(language)) => format!("in {}", super::compose::escape(language)),
+            _ => "once more".to_owned(),
+        };
+        lines.push(format!("It asks for the answer before {manner}, so I answered that question again."));
     }
     if search["context"] == true {
         lines.push("What the same person said before in the thread was searched with it.".to_owned());

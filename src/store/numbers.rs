@@ -479,6 +479,46 @@ pub async fn teams(tx: &mut Tx, platform: &str, window: &Window) -> Result<Vec<T
         .collect()
 }
 
+/// The teams that asked or requested something in the window.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn active_in(tx: &mut Tx, platform: &str, window: &Window) -> Result<Vec<String>> {
+    let rows = sql!(
+        "{known_teams}
+         SELECT known.team FROM known
+         WHERE EXISTS (SELECT 1 FROM questions AS own
+                 WHERE own.platform = $1 AND own.team = known.team AND own.asked_at >= $2 AND own.asked_at < $3)
+             OR EXISTS (SELECT 1 FROM requests AS own
+                 WHERE own.platform = $1 AND own.team = known.team AND own.opened_at >= $2 AND own.opened_at < $3)
+         ORDER BY known.team"
+    )
+    .bind(platform)
+    .bind(window.start)
+    .bind(window.end)
+    .all(tx)
+    .await?;
+    rows.iter().map(|row| row.get("team")).collect()
+}
+
+/// Questions and requests of a team in the window.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn demand_of_team(tx: &mut Tx, platform: &str, team: &str, window: &Window) -> Result<u64> {
+    let row = sql!(
+        "SELECT (SELECT COUNT(*) FROM questions WHERE platform = $1 AND team = $2 AND asked_at >= $3 AND asked_at < $4)
+             + (SELECT COUNT(*) FROM requests WHERE platform = $1 AND team = $2 AND opened_at >= $3 AND opened_at < $4) AS n"
+    )
+    .bind(platform)
+    .bind(team)
+    .bind(window.start)
+    .bind(window.end)
+    .one(tx)
+    .await?;
+    count(&row, "n")
+}
+
 /// The teams that asked or requested something, for each of the weeks that begin at `weeks`.
 ///
 /// # Errors

@@ -19,6 +19,8 @@ mod duty;
 mod feedback;
 mod files;
 mod fulfilment;
+mod generated;
+mod injection;
 mod knowledge;
 mod migrations;
 mod models;

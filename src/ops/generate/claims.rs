@@ -68,10 +68,10 @@ pub(super) fn numbers(text: &str) -> BTreeSet<(String, Option<String>)> {
     let words: Vec<&str> = text.split_whitespace().collect();
     for (place, word) in words.iter().enumerate() {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-        if let Some(value) = IN_WORDS.iter().position(|name| *name == bare) {
+        if let Some((_, value)) = IN_WORDS.iter().find(|(name, _)| *name == bare) {
             let unit = words.get(place + 1).and_then(|next| unit_of(next.trim_matches(|c: char| !c.is_alphanumeric())));
             // "One" is a pronoun as often as a number.
-            if unit.is_some() || value > 1 {
+            if unit.is_some() || *value > 1 {
                 found.insert((value.to_string(), unit));
             }
         }
@@ -79,8 +79,36 @@ pub(super) fn numbers(text: &str) -> BTreeSet<(String, Option<String>)> {
     found
 }
 
-const IN_WORDS: [&str; 13] =
-    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+const IN_WORDS: [(&str, u32); 28] = [
+    ("zero", 0),
+    ("one", 1),
+    ("two", 2),
+    ("three", 3),
+    ("four", 4),
+    ("five", 5),
+    ("six", 6),
+    ("seven", 7),
+    ("eight", 8),
+    ("nine", 9),
+    ("ten", 10),
+    ("eleven", 11),
+    ("twelve", 12),
+    ("thirteen", 13),
+    ("fourteen", 14),
+    ("fifteen", 15),
+    ("sixteen", 16),
+    ("eighteen", 18),
+    ("twenty", 20),
+    ("thirty", 30),
+    ("forty", 40),
+    ("fifty", 50),
+    ("sixty", 60),
+    ("seventy", 70),
+    ("eighty", 80),
+    ("ninety", 90),
+    ("hundred", 100),
+    ("thousand", 1000),
+];
 
 /// Units, each under one name.
 fn unit_of(word: &str) -> Option<String> {

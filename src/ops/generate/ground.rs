@@ -10,11 +10,16 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use regex::Regex;
 use serde::Serialize;
 
-use super::claims::{self, Claims};
+use super::{
+    claims::{self, Claims},
+    synonyms,
+};
 use crate::{knowledge::chunk::sentences, retrieval::terms};
 
 /// Least share of a sentence's content words that stand in the units it is held against.
-const SHARED: f32 = 0.6;
+const SHARED: f32 = 0.66;
+/// Of so many content words of a clause, one may stand nowhere in the passage.
+const WORDS_FOR_A_NEW_ONE: usize = 6;
 /// Neighbouring units that a sentence may sum up.
 const WINDOW: usize = 3;
 /// A number's own unit shares at least this much of what the best unit shares with the sentence.
@@ -65,6 +70,8 @@ pub enum Unsupported {
     Contradicted,
     /// Too few of its words stand in the passage.
     Words { shared: f32 },
+    /// A part of it says something that the passage does not speak of.
+    Adds { what: String },
     /// What it leads to was dropped.
     LeadsNowhere,
 }
@@ -248,7 +255,7 @@ fn parse(said: &str) -> Vec<Part> {
         }
         let begins_code = line.trim_start().starts_with("```");
         let item = ITEM.captures(line);
-        let heading = line.trim_start().starts_with('#');
+        let heading = line.trim_start().starts_with(['#', '>']) || line.trim_start().starts_with("-#");
         if begins_code || item.is_some() || heading || line.trim().is_empty() || ONLY_MARKS.is_match(line) {
             push_sentences(&mut parts, &paragraph.join(" "), None);
             paragraph.clear();
@@ -410,9 +417,13 @@ impl<'a> Read<'a> {
     /// Do the units of this passage say what the sentence says?
     fn says(&self, sentence: &str, claims: &Claims) -> Result<(), Unsupported> {
         let wanted = words(sentence);
-        let denied = claims::denied(sentence);
+        let denied = in_families(claims::denied(sentence));
         if wanted.is_empty() {
             return Err(Unsupported::Words { shared: 0.0 });
+        }
+        let new = clauses(sentence).find_map(|clause| self.adds(clause));
+        if let Some(new) = new {
+            return Err(Unsupported::Adds { what: new });
         }
         let mut best = 0.0_f32;
         let mut contradicted = false;
@@ -425,9 +436,12 @@ impl<'a> Read<'a> {
                     continue;
                 }
                 let text = self.source.units[start..start + length].join(" ");
-                let against = claims::denied(&text);
-                let turned =
-                    wanted.iter().any(|word| window.contains(word) && denied.contains(word) != against.contains(word));
+                let against = in_families(claims::denied(&text));
+                let turned = wanted.iter().any(|word| {
+                    // What the sentence denies, the passage denies; what the passage denies, the sentence does not say.
+                    denied.contains(word) && !against.contains(word)
+                        || window.contains(word) && against.contains(word) && !denied.contains(word)
+                });
                 if turned || claims::opposed(&all_words(sentence), &all_words(&text)) {
                     contradicted = true;
                     continue;
@@ -438,6 +452,16 @@ impl<'a> Read<'a> {
             }
         }
         if contradicted { Err(Unsupported::Contradicted) } else { Err(Unsupported::Words { shared: best }) }
+    }
+
+    /// A word of a clause that stands nowhere in the passage, when there are more of these than its length allows.
+    fn adds(&self, clause: &str) -> Option<String> {
+        let wanted = words(clause);
+        let all: BTreeSet<&String> = self.units.iter().flatten().collect();
+        let mut new = wanted.iter().filter(|word| !all.contains(word) && !self.literal_lower.contains(word.as_str()));
+        let first = new.next()?.clone();
+        let more = new.count();
+        (more + 1 > wanted.len() / WORDS_FOR_A_NEW_ONE).then_some(first)
     }
 
     /// Each number stands in a unit that is about as much the sentence's subject as the best one. A single number of its
@@ -460,9 +484,31 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Content words; numbers are judged by themselves.
+/// Content words, each family of synonyms under one; numbers are judged by themselves.
 fn words(text: &str) -> BTreeSet<String> {
-    terms::content_terms(text).into_iter().filter(|term| term.chars().any(char::is_alphabetic)).collect()
+    in_families(terms::content_terms(text).into_iter().filter(|term| term.chars().any(char::is_alphabetic)))
+}
+
+fn in_families(terms: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    terms
+        .into_iter()
+        .filter_map(|term| match synonyms::family(&term) {
+            Some("") => None,
+            Some(family) => Some(family.to_owned()),
+            None => Some(term),
+        })
+        .collect()
+}
+
+/// Parts of a sentence that each claim something.
+fn clauses(sentence: &str) -> impl Iterator<Item = &str> {
+    static BREAK: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)\s*[;\u{2013}\u{2014}]\s+|,\s+(?:and|but|so|which|who|because|then|while|or|since|as|although|und|aber|weil|die|der|das)\s+|\s+(?:and\s+then|but|because|although|whereas|aber|weil)\s+",
+        )
+        .expect("constant pattern")
+    });
+    BREAK.split(sentence)
 }
 
 fn all_words(text: &str) -> BTreeSet<String> {
@@ -486,6 +532,10 @@ fn likeness(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f32 {
 
 /// Images, calls to everybody or to somebody, and markup of chat systems have no place in an answer.
 fn forbidden(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.windows(4).any(|four| four.iter().all(|word| word.eq_ignore_ascii_case(four[0]))) {
+        return true;
+    }
     static FORBIDDEN: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?i)!\[|<[!@#][^>]*>|@(?:everyone|here|channel)\b|<\s*/?\s*(?:img|script|iframe|a|style|svg|object|embed)\b|\b(?:data|javascript|vbscript):")
             .expect("constant pattern")

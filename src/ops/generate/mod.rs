@@ -7,6 +7,7 @@ mod claims;
 mod ground;
 pub mod manner;
 pub mod spend;
+mod synonyms;
 
 pub use ask::{Asked, NotAsked, Occasion, Provenance, allowed, ask};
 pub use ground::{Dropped, Grounding, Source, Unsupported, ground, settled};

@@ -321,11 +321,10 @@ async fn causes(
 async fn teams(tx: &mut Tx, platform: &Platform, window: Window, counts: &QuestionCounts) -> store::Result<Teams> {
     let own = platform.own_teams();
     let mut teams = Teams { questions_without_team: counts.without_team, ..Teams::default() };
-    for team in store::numbers::teams(tx, &platform.id, &window.range()).await? {
-        let demand = team.asked + team.opened;
-        if own.contains(team.team.as_str()) {
-            teams.own_demand += demand;
-        } else if demand > 0 {
+    for team in store::numbers::active_in(tx, &platform.id, &window.range()).await? {
+        if own.contains(team.as_str()) {
+            teams.own_demand += store::numbers::demand_of_team(tx, &platform.id, &team, &window.range()).await?;
+        } else {
             teams.active += 1;
         }
     }

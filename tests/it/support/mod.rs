@@ -17,6 +17,7 @@ pub mod running;
 pub mod slack;
 pub mod stage;
 pub mod validate;
+pub mod words;
 
 use std::{
     fs,
@@ -38,7 +39,7 @@ use stationmaster::{
     console::{self, decode},
     domain::ids::{ActionId, MessageId},
     jobs,
-    llm::{Classifier, Embedder, MiniLm},
+    llm::{Classifier, Embedder, MiniLm, Model},
     ops::{
         Core, act,
         intake::{self, Received},
@@ -219,13 +220,25 @@ impl World {
 
     /// As [`World::open`], before anything was read.
     pub async fn cold(files: Files, store_url: &str) -> Self {
+        Self::cold_with(files, store_url, None).await
+    }
+
+    /// As [`World::open`], with a language model.
+    pub async fn with_words(files: Files, store_url: &str, words: Arc<dyn Model>) -> Self {
+        let world = Self::cold_with(files, store_url, Some(words)).await;
+        world.sync().await;
+        world.core.install_classifier(classifier(&world.core).await);
+        world
+    }
+
+    async fn cold_with(files: Files, store_url: &str, language: Option<Arc<dyn Model>>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(ManualClock::starting_at(START));
         let config = files.config(store_url).unwrap_or_else(|findings| panic!("{findings}"));
         let (core, adapters) = app::assemble(
             config,
             Arc::clone(&clock) as Arc<dyn Clock>,
-            app::Models { embedder: Some(model()), language: None },
+            app::Models { embedder: Some(model()), language },
         )
         .await
         .expect("the installation opens");
@@ -434,6 +447,26 @@ async fn classifier(core: &Core) -> Classifier {
         })
         .await
         .clone()
+}
+
+/// As [`on_both`], with a language model that is made anew for each store.
+pub async fn on_both_with_words<F, Fut, M>(files: fn() -> Files, words: fn() -> Arc<M>, journey: F)
+where
+    F: Fn(World, Arc<M>) -> Fut,
+    Fut: Future<Output = World>,
+    M: Model + 'static,
+{
+    let own = files();
+    let store = TestStore::sqlite(own.folder.path());
+    let model = words();
+    let world = World::with_words(own, &store.url, Arc::clone(&model) as Arc<dyn Model>).await;
+    journey(world, model).await.finish().await;
+    if let Some(store) = TestStore::postgres().await {
+        let model = words();
+        let world = World::with_words(files(), &store.url, Arc::clone(&model) as Arc<dyn Model>).await;
+        journey(world, model).await.finish().await;
+        store.drop_database().await;
+    }
 }
 
 /// Runs a journey on SQLite and, where there is one, on PostgreSQL.
