@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value as Json;
 use url::Url;
 
-use super::{eval_clusters, eval_routes, eval_similar};
+use super::{eval_clusters, eval_grounding, eval_routes, eval_similar};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::{self, Diagnostics, Server},
@@ -52,6 +52,8 @@ enum What {
     Routes(eval_routes::Arguments),
     /// Compare labelled pairs of requests
     Similar(eval_similar::Arguments),
+    /// The check of generated sentences, against labelled pairs of sentence and passage
+    Grounding(eval_grounding::Grounding),
     /// Group labelled questions by meaning, and match published answers
     Clusters(eval_clusters::Arguments),
 }
@@ -104,6 +106,7 @@ pub async fn run(config: Option<PathBuf>, eval: Eval) -> anyhow::Result<ExitCode
         What::Answers(arguments) => answers(&server, arguments).await,
         What::Messages(arguments) => messages(&server, arguments).await,
         What::Routes(arguments) => eval_routes::run(&server, arguments).await,
+        What::Grounding(arguments) => eval_grounding::run(&arguments),
         What::Similar(arguments) => eval_similar::run(&server, arguments).await,
         What::Clusters(arguments) => eval_clusters::run(&server, arguments).await,
     }

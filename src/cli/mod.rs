@@ -16,6 +16,7 @@ mod discord;
 mod duty;
 mod eval;
 mod eval_clusters;
+mod eval_grounding;
 mod eval_routes;
 mod eval_similar;
 mod jobs;

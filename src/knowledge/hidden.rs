@@ -117,15 +117,12 @@ fn element_end(text: &str, from: usize, name: &str) -> usize {
         let Some(next_close) = lower[at..].find(&close).map(|found| at + found) else {
             return from + lower.find('\n').unwrap_or(lower.len());
         };
-        match next_open.filter(|open| *open < next_close) {
-            Some(inner) => {
-                depth += 1;
-                at = inner + open.len();
-            }
-            None => {
-                depth -= 1;
-                at = lower[next_close..].find('>').map_or(lower.len(), |found| next_close + found + 1);
-            }
+        if let Some(inner) = next_open.filter(|open| *open < next_close) {
+            depth += 1;
+            at = inner + open.len();
+        } else {
+            depth -= 1;
+            at = lower[next_close..].find('>').map_or(lower.len(), |found| next_close + found + 1);
         }
     }
     from + at

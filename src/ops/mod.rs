@@ -11,6 +11,7 @@ pub mod digest;
 pub mod duty;
 pub mod evaluate;
 pub mod evaluate_clusters;
+pub mod evaluate_grounding;
 pub mod evaluate_routes;
 pub mod evaluate_similar;
 pub mod feedback;

@@ -111,8 +111,8 @@ async fn again(core: &Core, message: &Message, earlier: &[&Message]) -> anyhow::
     let mut question = store::answers::question(&mut tx, question).await.context("load the question")?;
     // "Shorter", and then "in German": the manner is of the question that was asked first.
     while let Some(asked) = question.take_if(|asked| respond::manner_of(&asked.text).is_some()) {
-        let before = earlier.iter().rev().filter(|other| other.from_bot && other.created_at < asked.asked_at);
-        let Some(id) = before.filter_map(|other| other.about).next() else { return Ok(None) };
+        let mut before = earlier.iter().rev().filter(|other| other.from_bot && other.created_at < asked.asked_at);
+        let Some(id) = before.find_map(|other| other.about) else { return Ok(None) };
         question = store::answers::question(&mut tx, id).await.context("load the question")?;
     }
     Ok(question.map(|question| Again { manner, question: question.text, context: question.context }))

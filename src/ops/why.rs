@@ -74,6 +74,7 @@ fn model_lines(model: &Json) -> Vec<String> {
                 let what = dropped["why"]["what"].as_str().unwrap_or("?");
                 format!("the page does not speak of \"{}\"", super::compose::escape(what))
             }
+            Some("overclaims") => "it says for all what the page says for some".to_owned(),
             Some("contradicted") => "the page says otherwise".to_owned(),
             Some("leads_nowhere") => "what it leads to was dropped".to_owned(),
             _ => "the page does not say that".to_owned(),

@@ -118,7 +118,12 @@ async fn an_answer_grows_in_its_place() {
     };
     on_both_with_words(Files::harbor, words, |world, model| async move {
         let watching = async {
+            // Whoever delivers is another worker than the one that waits for the model.
+            while model.count("answer") == 0 {
+                world.core.db.wait(std::time::Duration::from_millis(50)).await;
+            }
             loop {
+                world.drain().await;
                 let mut tx = world.core.db.read().await.unwrap();
                 let all =
                     store::messages::changed_since(&mut tx, "console", Timestamp::from_micros(0), 50).await.unwrap();
@@ -128,7 +133,7 @@ async fn an_answer_grows_in_its_place() {
                     model.released.add_permits(1);
                     break message.id;
                 }
-                tokio::task::yield_now().await;
+                world.core.db.wait(std::time::Duration::from_millis(50)).await;
             }
         };
         let (asked, growing) = tokio::join!(world.say("dev", "ask-harbor", QUESTION), watching);

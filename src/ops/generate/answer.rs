@@ -108,17 +108,14 @@ impl Basis {
             }
             left -= length;
             let citation = compose::cite(passage, shape);
-            match basis.citations.iter().position(|(other, _)| other.url == citation.url) {
-                Some(place) => {
-                    let known = &mut basis.sources[place];
-                    known.units.extend(source.units);
-                    known.markdown.push_str("\n\n");
-                    known.markdown.push_str(&source.markdown);
-                }
-                None => {
-                    basis.sources.push(source);
-                    basis.citations.push((citation, index.hash(hit.number)));
-                }
+            if let Some(place) = basis.citations.iter().position(|(other, _)| other.url == citation.url) {
+                let known = &mut basis.sources[place];
+                known.units.extend(source.units);
+                known.markdown.push_str("\n\n");
+                known.markdown.push_str(&source.markdown);
+            } else {
+                basis.sources.push(source);
+                basis.citations.push((citation, index.hash(hit.number)));
             }
         }
         (!basis.sources.is_empty()).then_some(basis)

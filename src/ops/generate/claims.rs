@@ -70,8 +70,8 @@ pub(super) fn numbers(text: &str) -> BTreeSet<(String, Option<String>)> {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
         if let Some((_, value)) = IN_WORDS.iter().find(|(name, _)| *name == bare) {
             let unit = words.get(place + 1).and_then(|next| unit_of(next.trim_matches(|c: char| !c.is_alphanumeric())));
-            // "One" is a pronoun as often as a number.
-            if unit.is_some() || *value > 1 {
+            // "One" is a pronoun as often as a number, and small ones count what a list shows.
+            if unit.is_some() || *value > 10 {
                 found.insert((value.to_string(), unit));
             }
         }
@@ -150,8 +150,18 @@ pub(super) fn has_number(found: &BTreeSet<(String, Option<String>)>, (value, uni
 fn names(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut begins = true;
+    let nouns_are_capital = is_german(text);
     for word in text.split_whitespace() {
         let ends = word.ends_with(['.', '!', '?', ':']);
+        // "3-minute" is a number.
+        if word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit())
+            && word
+                .split_once('-')
+                .is_some_and(|(_, unit)| unit_of(unit.trim_end_matches(|c: char| !c.is_alphanumeric())).is_some())
+        {
+            begins = ends;
+            continue;
+        }
         let bare = word
             .trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '/' | '@' | '_'))
             .trim_end_matches(['/', '_'])
@@ -163,13 +173,22 @@ fn names(text: &str) -> BTreeSet<String> {
         let digits = bare.chars().any(|c| c.is_ascii_digit());
         let joined = bare.contains(['_', '/', '@', '.', ':']) || (bare.contains('-') && (digits || inner));
         let named = letters > 0 && (inner || joined || (digits && letters > 1));
-        let proper = capitals > 0 && !begins && letters > 1;
+        let proper = capitals > 0 && !begins && letters > 1 && !nouns_are_capital;
         if (named || proper) && unit_behind_digits(bare).is_none() {
             found.insert(bare.to_lowercase());
         }
         begins = ends || (begins && letters == 0);
     }
     found
+}
+
+/// German writes every noun with a capital letter; told by words that hold its sentences together.
+fn is_german(text: &str) -> bool {
+    const JOINING: [&str; 18] = [
+        "der", "die", "das", "den", "dem", "und", "ist", "ein", "eine", "einen", "wird", "werden", "sich", "zum",
+        "nach", "auf", "mit", "nicht",
+    ];
+    text.split_whitespace().filter(|word| JOINING.iter().any(|other| word.eq_ignore_ascii_case(other))).count() >= 2
 }
 
 /// The unit of `35days` or `16Gi`.
@@ -218,12 +237,18 @@ fn is_negation(word: &str) -> bool {
         )
 }
 
-/// Does one text say the opposite of what the other says, in a word of a pair?
-pub(super) fn opposed(sentence: &BTreeSet<String>, passage: &BTreeSet<String>) -> bool {
+/// Does one text say the opposite of what the other says, in a word of a pair that neither denies?
+pub(super) fn opposed(sentence: &str, passage: &str) -> bool {
+    let said = |text: &str| -> BTreeSet<String> {
+        let denied = denied(text);
+        terms::all_terms(text).into_iter().filter(|term| !denied.contains(term)).collect()
+    };
+    let (sentence, passage) = (said(sentence), said(passage));
     let says = |words: &BTreeSet<String>, stems: &[&str]| stems.iter().any(|stem| words.contains(*stem));
     OPPOSITES.iter().any(|(one, other)| {
-        let against =
-            |a: &[&str], b: &[&str]| says(sentence, a) && !says(sentence, b) && says(passage, b) && !says(passage, a);
+        let against = |a: &[&str], b: &[&str]| {
+            says(&sentence, a) && !says(&sentence, b) && says(&passage, b) && !says(&passage, a)
+        };
         against(one, other) || against(other, one)
     })
 }

@@ -18,8 +18,10 @@ use crate::{knowledge::chunk::sentences, retrieval::terms};
 
 /// Least share of a sentence's content words that stand in the units it is held against.
 const SHARED: f32 = 0.66;
-/// Of so many content words of a clause, one may stand nowhere in the passage.
+/// Of so many content words of a clause, one may stand nowhere in the passage. With fewer, what an attack adds gets through.
 const WORDS_FOR_A_NEW_ONE: usize = 6;
+/// A unit that holds this share of a clause's words is what the clause says.
+const NEARLY_ALL: f32 = 0.8;
 /// Neighbouring units that a sentence may sum up.
 const WINDOW: usize = 3;
 /// A number's own unit shares at least this much of what the best unit shares with the sentence.
@@ -68,6 +70,8 @@ pub enum Unsupported {
     Invented { what: String },
     /// The passage says otherwise.
     Contradicted,
+    /// It says for all what the passage says for some.
+    Overclaims,
     /// Too few of its words stand in the passage.
     Words { shared: f32 },
     /// A part of it says something that the passage does not speak of.
@@ -115,7 +119,7 @@ impl Grounding {
                 .map(|place| place + 1)
                 .collect();
             numbers.sort_unstable();
-            numbers.iter().map(|number| format!("[{number}]")).collect()
+            numbers.into_iter().fold(String::new(), |out, number| out + &format!("[{number}]"))
         };
         let mut out = String::new();
         let mut before: Option<Layout> = None;
@@ -333,12 +337,14 @@ fn inherit(mut parts: Vec<Part>) -> Vec<Part> {
             Layout::Item | Layout::Code => parts[place].leads,
         };
         if parts[place].cites.is_empty() && goes_on {
-            parts[place].cites = parts[place + 1].cites.clone();
+            let cites = parts[place + 1].cites.clone();
+            parts[place].cites = cites;
         }
     }
     for place in 1..parts.len() {
         if parts[place].layout == Layout::Code && parts[place].cites.is_empty() {
-            parts[place].cites = parts[place - 1].cites.clone();
+            let cites = parts[place - 1].cites.clone();
+            parts[place].cites = cites;
         }
     }
     parts
@@ -421,6 +427,12 @@ impl<'a> Read<'a> {
         if wanted.is_empty() {
             return Err(Unsupported::Words { shared: 0.0 });
         }
+        if universal(sentence) && !universal(&self.source.units.join(" ")) {
+            return Err(Unsupported::Overclaims);
+        }
+        if clauses(sentence).any(|clause| self.speaks_of_another(clause)) {
+            return Err(Unsupported::Contradicted);
+        }
         let new = clauses(sentence).find_map(|clause| self.adds(clause));
         if let Some(new) = new {
             return Err(Unsupported::Adds { what: new });
@@ -442,7 +454,7 @@ impl<'a> Read<'a> {
                     denied.contains(word) && !against.contains(word)
                         || window.contains(word) && against.contains(word) && !denied.contains(word)
                 });
-                if turned || claims::opposed(&all_words(sentence), &all_words(&text)) {
+                if turned || claims::opposed(sentence, &text) {
                     contradicted = true;
                     continue;
                 }
@@ -452,6 +464,27 @@ impl<'a> Read<'a> {
             }
         }
         if contradicted { Err(Unsupported::Contradicted) } else { Err(Unsupported::Words { shared: best }) }
+    }
+
+    /// Does a clause give one subject the number of another? That is so when the units with its numbers speak of something that
+    /// the clause leaves out, and another unit, without these numbers, of what the clause speaks of instead.
+    fn speaks_of_another(&self, clause: &str) -> bool {
+        let numbers = claims::numbers(clause);
+        if numbers.is_empty() {
+            return false;
+        }
+        let wanted = words(clause);
+        let heading = words(&self.source.heading);
+        let (with, without): (Vec<usize>, Vec<usize>) = (0..self.units.len())
+            .partition(|unit| numbers.iter().any(|number| claims::has_number(&self.numbers[*unit], number)));
+        let fits = |unit: &usize| {
+            let own = &self.units[*unit];
+            let leaves_out = own.iter().any(|word| !wanted.contains(word) && !heading.contains(word));
+            let instead = wanted.iter().filter(|word| !own.contains(*word));
+            let elsewhere = instead.filter(|word| without.iter().any(|other| self.units[*other].contains(*word)));
+            !leaves_out || elsewhere.count() == 0 || share(&wanted, own) >= NEARLY_ALL
+        };
+        !with.is_empty() && !with.iter().any(fits)
     }
 
     /// A word of a clause that stands nowhere in the passage, when there are more of these than its length allows.
@@ -500,6 +533,17 @@ fn in_families(terms: impl IntoIterator<Item = String>) -> BTreeSet<String> {
         .collect()
 }
 
+/// Does it speak of all, always, never? ("Every 30 days" is a measure.)
+fn universal(text: &str) -> bool {
+    static UNIVERSAL: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)\b(?:all|always|never|everybody|everyone|everything|anybody|anyone|any|only|guaranteed|guarantees|completely|entirely|alle|immer|nie|jeder)\b|\bevery\s+[a-z]+\b",
+        )
+        .expect("constant pattern")
+    });
+    UNIVERSAL.is_match(text)
+}
+
 /// Parts of a sentence that each claim something.
 fn clauses(sentence: &str) -> impl Iterator<Item = &str> {
     static BREAK: LazyLock<Regex> = LazyLock::new(|| {
@@ -509,10 +553,6 @@ fn clauses(sentence: &str) -> impl Iterator<Item = &str> {
         .expect("constant pattern")
     });
     BREAK.split(sentence)
-}
-
-fn all_words(text: &str) -> BTreeSet<String> {
-    terms::all_terms(text).into_iter().collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of words")]
@@ -532,14 +572,15 @@ fn likeness(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f32 {
 
 /// Images, calls to everybody or to somebody, and markup of chat systems have no place in an answer.
 fn forbidden(text: &str) -> bool {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.windows(4).any(|four| four.iter().all(|word| word.eq_ignore_ascii_case(four[0]))) {
-        return true;
-    }
     static FORBIDDEN: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?i)!\[|<[!@#][^>]*>|@(?:everyone|here|channel)\b|<\s*/?\s*(?:img|script|iframe|a|style|svg|object|embed)\b|\b(?:data|javascript|vbscript):")
             .expect("constant pattern")
     });
+
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.windows(4).any(|four| four.iter().all(|word| word.eq_ignore_ascii_case(four[0]))) {
+        return true;
+    }
     FORBIDDEN.is_match(text)
 }
 

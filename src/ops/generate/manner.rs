@@ -131,21 +131,21 @@ mod tests {
     #[test]
     fn what_is_wanted_is_understood() {
         #[track_caller]
-        fn check(text: &str, expected: Option<Manner>) {
-            assert_eq!(wanted(text), expected, "{text}");
+        fn check(text: &str, expected: Option<&Manner>) {
+            assert_eq!(wanted(text).as_ref(), expected, "{text}");
         }
-        let language = |name: &str| Some(Manner::Language(name.to_owned()));
-        check("shorter", Some(Manner::Shorter));
-        check("Can you make it shorter please?", Some(Manner::Shorter));
-        check("tl;dr?", Some(Manner::Shorter));
-        check("too long", Some(Manner::Shorter));
-        check("show me the command", Some(Manner::Command));
-        check("just the command please", Some(Manner::Command));
-        check("What's the exact command?", Some(Manner::Command));
-        check("in Python", language("Python"));
-        check("and in Go please?", language("Go"));
-        check("Can you show me that in TypeScript?", language("TypeScript"));
-        check("auf Deutsch bitte", language("Deutsch"));
+        let language = |name: &str| Manner::Language(name.to_owned());
+        check("shorter", Some(&Manner::Shorter));
+        check("Can you make it shorter please?", Some(&Manner::Shorter));
+        check("tl;dr?", Some(&Manner::Shorter));
+        check("too long", Some(&Manner::Shorter));
+        check("show me the command", Some(&Manner::Command));
+        check("just the command please", Some(&Manner::Command));
+        check("What's the exact command?", Some(&Manner::Command));
+        check("in Python", Some(&language("Python")));
+        check("and in Go please?", Some(&language("Go")));
+        check("Can you show me that in TypeScript?", Some(&language("TypeScript")));
+        check("auf Deutsch bitte", Some(&language("Deutsch")));
         check("in production", None);
         check("and in staging?", None);
         check("What is the command to restore a backup?", None);

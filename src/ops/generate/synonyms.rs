@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use crate::retrieval::terms;
 
 /// Families; the first word stands for all. Only words that may be exchanged in nearly every sentence.
-const FAMILIES: [&[&str]; 62] = [
+const FAMILIES: &[&[&str]] = &[
     &["kept", "keep", "retain", "retained", "retention", "stored", "store", "stores", "storing", "preserved", "held"],
     &["require", "required", "requires", "need", "needs", "needed", "necessary", "must"],
     &["use", "using", "used", "utilise", "utilize"],
@@ -137,18 +137,57 @@ const FAMILIES: [&[&str]; 62] = [
     &["command", "commands"],
     &["test", "tests", "tested", "testing"],
     &["once", "after", "afterwards", "when", "then", "later", "following"],
+    &["previous", "earlier", "prior", "former", "preceding", "ahead", "advance"],
+    &["replace", "replaced", "replaces", "swap", "swapped", "trade", "exchange"],
+    &["visible", "readable", "read", "access", "accessible"],
+    &["upgrade", "upgraded", "grow", "increase", "raise"],
+    &["compare", "compared", "against"],
+    &["new", "fresh"],
+    &["hidden", "masked", "redacted", "hide"],
+    &[
+        "blocked",
+        "block",
+        "blocks",
+        "denied",
+        "deny",
+        "refused",
+        "refuse",
+        "rejected",
+        "reject",
+        "forbidden",
+        "prohibited",
+    ],
+    &["default", "defaults", "standard"],
+    &["immediately", "instantly", "once", "directly"],
+    &["host", "hosts", "server", "servers", "machine", "machines"],
+    &["owner", "owners", "owning", "owned", "belongs"],
+    &["responsible", "maintains", "maintained", "looked", "looks"],
+    &[
+        "notify", "notified", "notifies", "tell", "tells", "told", "inform", "informed", "report", "reported",
+        "remind", "reminds",
+    ],
+    &["reason", "reasons", "why", "cause", "explain"],
+    &["unused", "idle", "inactive"],
+    &["happen", "happens", "occur", "occurs"],
+    &["move", "moves", "moved", "migrate", "migrated", "transfer"],
     &["longer", "long", "lasts", "last", "takes", "take", "took", "duration"],
 ];
 
 /// Words that an answer may add to any sentence: they frame it and claim nothing.
 const FRAME: &str = "yes no in order simply first second third next finally also note follow follows step steps way ways thing \
     things following described mentioned according shown below above specific relevant appropriate case cases directly \
-    want wish would like can could you your yourself user users able possible possibly please make sure ensure instead well";
+    want wish would like can could you your yourself user users able possible possibly please make sure ensure instead well \
+    during mind forget remember expect unfortunately whenever still already soon bring effect place time keep note separate own \
+    part certain given specified respective corresponding including currently now until up down out away more than \
+    although though since because whereas while unless whether once every each either both same such get gets got let lets able \
+    right just don doesn didn isn aren wasn weren won shouldn couldn wouldn hasn haven choice circumstance circumstances reason \
+    concern concerns regard regarding apply applies allow allows available possible go goes become becomes come comes \
+    bitte sie sich dabei dazu auch nur noch";
 
 static STEMS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     let mut stems = HashMap::new();
     for family in FAMILIES {
-        for word in family {
+        for word in *family {
             for stem in terms::all_terms(word) {
                 stems.entry(stem).or_insert(family[0]);
             }

@@ -225,15 +225,14 @@ pub(super) async fn settle(
     asking: &Asking,
 ) -> anyhow::Result<()> {
     let message = &situation.message;
-    let draft = match curated {
-        Some(curated) => Draft::of_curated(curated),
-        None => {
-            let (mut draft, clashes) = Draft::of_pages(core, situation, found, asking);
-            if draft.verdict == Verdict::Answered && !clashes {
-                draft.take(word(core, situation, platform, found, asking).await);
-            }
-            draft
+    let draft = if let Some(curated) = curated {
+        Draft::of_curated(curated)
+    } else {
+        let (mut draft, clashes) = Draft::of_pages(core, situation, found, asking);
+        if draft.verdict == Verdict::Answered && !clashes {
+            draft.take(word(core, situation, platform, found, asking).await);
         }
+        draft
     };
     let capability = platform.capability_for(&asking.text);
     let mut trace = serde_json::to_value(&found.trace).context("write the trace")?;

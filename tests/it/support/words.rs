@@ -43,7 +43,7 @@ const PROMPTS: [(&str, &str); 7] = [
 ];
 
 fn prompt_of(ask: &Ask) -> &'static str {
-    let schema = ask.schema.as_ref().map(|schema| schema.to_string()).unwrap_or_default();
+    let schema = ask.schema.as_ref().map(ToString::to_string).unwrap_or_default();
     let of = |mark: &str| if ask.schema.is_some() { schema.contains(mark) } else { ask.system.contains(mark) };
     PROMPTS.iter().find(|(_, mark)| of(mark)).map_or("unknown", |(name, _)| *name)
 }
@@ -83,7 +83,7 @@ impl Scripted {
 }
 
 impl Model for Scripted {
-    fn id(&self) -> &str {
+    fn id(&self) -> &'static str {
         "test/scripted"
     }
 
