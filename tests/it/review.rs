@@ -446,3 +446,60 @@ async fn pages_take_nothing_from_elsewhere_and_foreign_forms_are_refused() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_request_shows_what_was_said_and_done() {
+    fn files() -> Files {
+        let files = Files::harbor_with_routes();
+        let path = files.path("platforms/harbor/platform.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let viewer = "people:\n  - id: vera\n    name: Vera Viewer\n    roles: [viewer]\n";
+        std::fs::write(path, text.replacen("people:\n", viewer, 1)).unwrap();
+        files
+    }
+    on_both(files, |world| async move {
+        let words = "@stationmaster our nightly sourdough export dies with signal 9 on the loading dock, what now?";
+        let question = world.say("dot", "everything", words).await;
+        let reply = world.reply_to(question).await;
+        world.fill("dot", &reply, "Get a person", &[("text", "The oven of the canteen is cold.")]).await.unwrap();
+        world.drain().await;
+        let said = world.reply("dot", question, "It smells of **burnt** yeast <b>too</b>.").await;
+        let slip = world.reply("dot", question, "My slip of the tongue.").await;
+        world.edit(said, "It smells of **burnt** flour <b>too</b>.").await;
+        let mut tx = world.core.db.write().await.unwrap();
+        assert!(store::messages::delete(&mut tx, slip, world.core.clock.now()).await.unwrap());
+        world.core.db.commit(tx).await.unwrap();
+        let served = Served::over(world).await;
+        let (sam, olga) = (log_in(&served, "sam").await, log_in(&served, "olga").await);
+        let page = "/review/p/harbor/requests/1";
+        for (verb, form) in [
+            ("route", [("route", "storage"), ("", "")]),
+            ("priority", [("priority", "high"), ("", "")]),
+            ("assign", [("person", "olga"), ("", "")]),
+            ("resolve", [("cause", "planned_change"), ("minutes", "45")]),
+        ] {
+            let form = [&form[..], &[("text", "It is warm again.")]].concat();
+            assert_eq!(sam.send(page, &format!("{page}/{verb}"), &form).await.status(), StatusCode::SEE_OTHER, "{verb}");
+        }
+        let seen = olga.page(page).await;
+        for shown in [
+            "It smells of <strong>burnt</strong> flour",
+            "(Taken back by its author.)",
+            "rerouted from The desk to Storage",
+            "changed the priority from normal to high",
+            "assigned to Olga Owner",
+            "resolved (Planned change, 45 min of work)",
+            "It is warm again.",
+        ] {
+            assert!(seen.contains(shown), "{shown}: {seen}");
+        }
+        assert!(!seen.contains("<b>too</b>") && !seen.contains("My slip"), "{seen}");
+        let own = log_in(&served, "dot").await.page(page).await;
+        assert!(own.contains("burnt") && own.contains("assigned to Olga Owner"), "{own}");
+        let looked = log_in(&served, "vera").await.page(page).await;
+        assert!(!looked.contains("burnt") && !looked.contains("Olga Owner"), "{looked}");
+        assert!(looked.contains("from normal to high"), "{looked}");
+        served.close().await
+    })
+    .await;
+}

@@ -528,6 +528,9 @@ pub(super) async fn resolved(core: &Core, tx: &mut Tx, request: Request, end: En
     };
     store::requests::teach(tx, &after, now).await?;
     detail["cause"] = json!(cause.id());
+    if let Some(minutes) = after.minutes {
+        detail["minutes"] = json!(minutes);
+    }
     let after = keep(core, tx, after, by, Entry::of("resolved").text(words.as_str()).detail(detail)).await?;
     question::ask(core, tx, &after, solver, &words).await?;
     let said = format!("**{}** resolved this ({}).", escape(solver), cause.label().to_lowercase());

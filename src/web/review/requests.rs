@@ -120,6 +120,7 @@ struct EntryView {
     at: Moment,
     who: String,
     kind: String,
+    what: Option<String>,
     html: Option<String>,
     internal: bool,
 }
@@ -169,11 +170,23 @@ impl Moves {
     }
 }
 
+/// What somebody did, as the timeline says it after their name.
+fn did(kind: &str) -> String {
+    match kind {
+        "priority" => "changed the priority".to_owned(),
+        "promise" => "watched the promises".to_owned(),
+        "effort" => "scored the effort".to_owned(),
+        "note" => "noted".to_owned(),
+        other => readable(other).to_lowercase(),
+    }
+}
+
 fn entry(stay: &Stay, entry: TimelineEntry) -> EntryView {
     EntryView {
         at: stay.moment(entry.at),
         who: entry.actor.unwrap_or_else(|| "Somebody".to_owned()),
-        kind: readable(&entry.kind).to_lowercase(),
+        kind: did(&entry.kind),
+        what: entry.what,
         html: entry.text.map(|text| render::html(&text)),
         internal: entry.internal,
     }
