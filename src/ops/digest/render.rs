@@ -180,7 +180,7 @@ impl View<'_> {
     fn hurt(&self, hurt: &Hurt, teams: usize) -> String {
         let whom = if hurt.teams.is_empty() { "people without a team".to_owned() } else { names(&hurt.teams, teams) };
         format!(
-            "{}: {} (last week {}), {}; {whom}; {}",
+            "{}: {} this week (last week {}), {}; {whom}; {}",
             self.entry(&hurt.title, &format!("themes/{}", hurt.number)),
             minutes(hurt.minutes),
             minutes(hurt.minutes_before),
@@ -190,10 +190,11 @@ impl View<'_> {
     }
 
     fn gap(&self, gap: &OpenGap) -> String {
+        let lost = gap.asked_minutes.map(|lost| format!(", {}", minutes(lost))).unwrap_or_default();
         format!(
-            "{}: {} this week (last week {}), {} of {} in all, {}",
+            "{}: {} this week{lost} (last week {}); up to the end of the week {} of {}, {}",
             self.entry(&gap.title, &format!("gaps/{}", gap.number)),
-            gap.asked,
+            plural(gap.asked, "question", "questions"),
             gap.asked_before,
             plural(gap.questions, "question", "questions"),
             plural(gap.teams, "team", "teams"),
@@ -227,7 +228,7 @@ impl View<'_> {
         let mut lines = Vec::new();
         if let Some(oldest) = &self.facts.oldest_feedback {
             lines.push(format!(
-                "[Feedback F{}]({}) ({}) has waited longest: {}; {} in all",
+                "[Feedback F{}]({}) ({}) has waited longest: {}; {} when this was made",
                 oldest.number,
                 self.link(&format!("feedback/{}", oldest.number)),
                 oldest.kind,
@@ -236,7 +237,7 @@ impl View<'_> {
             ));
         }
         if standing.open_requests > 0 {
-            lines.push(format!("{} open", plural(standing.open_requests, "request is", "requests are")));
+            lines.push(format!("{} open when this was made", plural(standing.open_requests, "request was", "requests were")));
         }
         lines
     }
@@ -248,7 +249,7 @@ impl View<'_> {
                 let evidence = self.absolute(&suggestion.path);
                 let cost = match suggestion.minutes {
                     0 => String::new(),
-                    lost => format!(" About {}.", minutes(lost)),
+                    lost => format!(" About {} {}.", minutes(lost), suggestion.of_time()),
                 };
                 format!("{}{cost} [Evidence]({evidence})", escape(&suggestion.text))
             })

@@ -51,6 +51,19 @@ pub struct Suggestion {
     pub path: String,
 }
 
+impl Suggestion {
+    /// Of what time its minutes are: some are of the week, some of all that was.
+    pub const fn of_time(&self) -> &'static str {
+        match self.reason {
+            Reason::Gap => "up to the end of the week",
+            Reason::Theme => "since it is in the backlog",
+            Reason::Promises | Reason::Effort => "in this week",
+            Reason::Page => "in four weeks",
+            Reason::Feedback => "as it says",
+        }
+    }
+}
+
 /// Where something of a platform is on the review site, from the root of its address. `rest` is as in `gaps/4`.
 pub fn path(platform: &str, rest: &str) -> String {
     format!("/review/p/{platform}/{rest}")
@@ -78,7 +91,7 @@ fn gap(facts: &DigestFacts) -> Option<Suggestion> {
     Some(Suggestion {
         reason: Reason::Gap,
         text: format!(
-            "Write the page that answers “{}”: {} of {teams} found no answer.",
+            "Write the page that answers “{}”: up to the end of the week {} of {teams} found no answer.",
             capped(&gap.title),
             plural(gap.questions, "question", "questions"),
         ),
