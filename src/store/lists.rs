@@ -252,6 +252,8 @@ pub struct RequestFilter {
     pub assignee: Option<String>,
     pub cause: Option<String>,
     pub kind: Option<String>,
+    /// What became of either promise, as in `broken`.
+    pub promise: Option<String>,
 }
 
 /// Requests of a platform, the newest first.
@@ -327,6 +329,7 @@ pub async fn requests(
         .bind(filter.assignee.clone())
         .bind(filter.cause.clone())
         .bind(filter.kind.clone())
+        .bind(filter.promise.clone())
         .all(tx)
         .await?;
     rows.iter().map(Request::from_row).collect()

@@ -107,6 +107,7 @@ pub fn requests(params: &Params) -> RequestFilter {
         assignee: params.owned("assignee"),
         cause: params.owned("cause"),
         kind: params.owned("kind"),
+        promise: params.owned("promise"),
     }
 }
 

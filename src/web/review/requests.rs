@@ -80,6 +80,7 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
         params.choice("team", "Team", stay.teams()),
         params.choice("service", "Service", services),
         params.choice("cause", "Root cause", causes),
+        params.choice("promise", "A promise", plain(["kept", "broken", "running"])),
     ];
     fields.extend(params.days());
     let listing = Listing::of(&stay, "requests", fields, &mut items);
