@@ -83,7 +83,7 @@ async fn a_year_is_written_once_and_never_beside_what_somebody_really_asked() {
         let files = Files::harbor_and_loom();
         let path = files.path("platforms/loom/platform.yaml");
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(path, format!("{text}capabilities:\n  - id: looms\n    name: Looms\n")).unwrap();
+        std::fs::write(path, format!("{text}capabilities:\n  - id: looms\n    name: Looms\n    owner: lea\n")).unwrap();
         files
     }
     on_both(files, |world| async move {
@@ -92,7 +92,10 @@ async fn a_year_is_written_once_and_never_beside_what_somebody_really_asked() {
         let small = Plan { questions: 60, seed: 7 };
         fill(&world, small).await.unwrap();
         let again = fill(&world, small).await.unwrap_err();
-        assert!(again.to_string().contains("invented year of Harbor already") && again.to_string().contains("--store"), "{again}");
+        assert!(
+            again.to_string().contains("invented year of Harbor already") && again.to_string().contains("--store"),
+            "{again}"
+        );
         // Another platform may have its year beside it.
         let loom = world.core.config.platform("loom").unwrap();
         demo::fill(&world.core, loom, small, &|_| {}).await.unwrap();

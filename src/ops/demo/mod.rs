@@ -7,7 +7,10 @@ mod written;
 
 use anyhow::{Context as _, ensure};
 
-use self::{world::Year, written::{Numbers, Writer}};
+use self::{
+    world::Year,
+    written::{Numbers, Writer},
+};
 use super::Core;
 use crate::{config::Platform, store};
 

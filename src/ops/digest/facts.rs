@@ -234,7 +234,7 @@ fn count(n: i64) -> u64 {
 pub async fn facts(core: &Core, platform: &Platform, week: IsoWeek) -> anyhow::Result<DigestFacts> {
     let ranked = ranking::rank(core, platform, ranking::usual_weights(core)).await.context("rank the backlog")?;
     let mut tx = core.db.read().await.context("open a transaction")?;
-    let facts = gather(core, &mut tx, platform, week, &ranked).await.context("count the week")?;
+    let facts = Box::pin(gather(core, &mut tx, platform, week, &ranked)).await.context("count the week")?;
     let suggestions = suggest::suggestions(&facts, &ranked, &core.config.server.insight);
     Ok(DigestFacts { suggestions, ..facts })
 }

@@ -160,7 +160,11 @@ impl View<'_> {
                 plural(now.teams.active, "team", "teams"),
                 before.teams.active,
             ),
-            beside(&self.of_week("Answered from the pages", "questions", &[("verdict", "answered")]), now.answered, before.answered),
+            beside(
+                &self.of_week("Answered from the pages", "questions", &[("verdict", "answered")]),
+                now.answered,
+                before.answered,
+            ),
             beside(&self.of_week("Called helpful", "questions", &[("helpful", "yes")]), now.helpful, before.helpful),
             beside(
                 &self.of_week("Resolved, where somebody said so", "questions", &[("outcome", "resolved")]),
@@ -183,11 +187,7 @@ impl View<'_> {
                 now.promises.first_response,
                 before.promises.first_response,
             ),
-            beside(
-                &self.broken("Resolutions as promised", None),
-                now.promises.resolution,
-                before.promises.resolution,
-            ),
+            beside(&self.broken("Resolutions as promised", None), now.promises.resolution, before.promises.resolution),
         ];
         lines.extend(now.instruments.iter().filter_map(|score| ease(score, before)));
         lines.extend(self.facts.harder.iter().map(harder));
@@ -262,7 +262,10 @@ impl View<'_> {
             ));
         }
         if standing.open_requests > 0 {
-            lines.push(format!("{} open when this was made", plural(standing.open_requests, "request was", "requests were")));
+            lines.push(format!(
+                "{} open when this was made",
+                plural(standing.open_requests, "request was", "requests were")
+            ));
         }
         lines
     }
