@@ -411,6 +411,15 @@ pub struct AuditFilter {
     pub subject: Option<Uuid>,
 }
 
+/// What was ever done on a platform, by the verbs of its audit log.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn audit_verbs(tx: &mut Tx, platform: &str) -> Result<Vec<String>> {
+    let rows = sql!("SELECT DISTINCT verb FROM audit WHERE platform = $1 ORDER BY verb").bind(platform).all(tx).await?;
+    rows.iter().map(|row| row.get("verb")).collect()
+}
+
 /// The audit log of a platform, the newest entries first.
 ///
 /// # Errors

@@ -63,7 +63,7 @@ fn routes(stay: &Stay) -> Vec<(String, String)> {
 }
 
 pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
-    let stay = visit.at(&platform, Needs::Reading)?;
+    let stay = visit.at(&platform, Needs::Reading)?.with_known_filters("requests");
     let params = &stay.visit.params;
     let refused = |failure| stay.visit.refused(failure);
     let (span, page) = (params.span(&stay.zone).map_err(refused)?, params.page().map_err(refused)?);
@@ -77,7 +77,7 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
         params.choice("priority", "Priority", plain(Priority::ALL.into_iter().map(Priority::id))),
         params.choice("route", "Route", routes(&stay)),
         params.choice("capability", "Capability", stay.capabilities()),
-        params.choice("team", "Team", stay.teams()),
+        params.choice("team", "Team", stay.teams().await?),
         params.choice("service", "Service", services),
         params.choice("cause", "Root cause", causes),
         params.choice("promise", "A promise", plain(["kept", "broken", "running"])),
