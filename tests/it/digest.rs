@@ -639,6 +639,19 @@ async fn three_things_are_suggested_and_nobody_is_named() {
         }
         assert!(markdown.contains("[How do I 6?](https://desk.example/review/p/harbor/gaps/6)"), "{markdown}");
         assert!(markdown.contains("Minutes are an estimate"));
+        // Numbers lead to the lists of their week, promises to those of their route that were broken.
+        for list in [
+            "questions?from=2026-05-04&to=2026-05-10",
+            "questions?verdict=answered&from=2026-05-04&to=2026-05-10",
+            "requests?from=2026-05-04&to=2026-05-10",
+            "requests?promise=broken&to=2026-05-10",
+        ] {
+            assert!(markdown.contains(&format!("(https://desk.example/review/p/harbor/{list})")), "{list}: {markdown}");
+        }
+        for route in &made.facts.promises {
+            let list = format!("requests?route={}&promise=broken&to=2026-05-10)", route.route);
+            assert!(markdown.contains(&list), "{list}: {markdown}");
+        }
         assert!(card.to_markdown().len() < 6000 && card.blocks.len() < 15, "it is compact");
         assert!(html.contains("Theme &lt;") && !html.contains("Theme <"), "titles are escaped");
         assert!(!html.contains("<script") && html.contains("prefers-color-scheme:dark"));

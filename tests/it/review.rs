@@ -642,7 +642,7 @@ async fn a_new_token_is_shown_once() {
         assert!(shown.text().await.unwrap().contains(token));
         olga.cookie = session;
         let again = olga.page(page).await;
-        assert!(!again.contains(token) && again.matches("reports").count() == 1, "{again}");
+        assert!(!again.contains(token) && again.matches("Take away reports").count() == 1, "{again}");
         served.close().await
     })
     .await;

@@ -560,7 +560,7 @@ pub async fn refuse_in_pages(State(core): State<Arc<Core>>, request: Request, ne
     let bare =
         response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let status = response.status();
-    if !bare {
+    if !bare || !status.is_client_error() {
         return response;
     }
     let (mut parts, ()) = head.into_parts();
