@@ -649,7 +649,8 @@ async fn three_things_are_suggested_and_nobody_is_named() {
             assert!(markdown.contains(&format!("(https://desk.example/review/p/harbor/{list})")), "{list}: {markdown}");
         }
         for route in &made.facts.promises {
-            let list = format!("requests?route={}&promise=broken&to=2026-05-10)", route.route);
+            let name: String = url::form_urlencoded::byte_serialize(route.route.as_bytes()).collect();
+            let list = format!("requests?route={name}&promise=broken&to=2026-05-10)");
             assert!(markdown.contains(&list), "{list}: {markdown}");
         }
         assert!(card.to_markdown().len() < 6000 && card.blocks.len() < 15, "it is compact");
