@@ -23,8 +23,8 @@ pub struct Demo {
     #[arg(long)]
     platform: Option<String>,
     /// About how many questions the year has, up to a few millions
-    #[arg(long, default_value_t = 12_000, value_name = "QUESTIONS")]
-    scale: usize,
+    #[arg(long, default_value_t = 12_000, value_name = "QUESTIONS", value_parser = clap::value_parser!(u32).range(1..))]
+    scale: u32,
     /// Another number is another year
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -45,6 +45,10 @@ pub async fn run(config: Option<PathBuf>, demo: Demo) -> anyhow::Result<ExitCode
     let chosen =
         core.config.platforms.iter().filter(|platform| demo.platform.as_ref().is_none_or(|id| *id == platform.id));
     let platforms: Vec<_> = chosen.cloned().collect();
+    // Nothing is written, no pages either, unless all of it may be.
+    for platform in &platforms {
+        demo::may_fill(&core, platform).await?;
+    }
     for platform in &platforms {
         for source in &platform.sources {
             if let Err(error) = sync::sync_source(&core, platform, source, &|_| {}).await {
@@ -56,7 +60,8 @@ pub async fn run(config: Option<PathBuf>, demo: Demo) -> anyhow::Result<ExitCode
         }
         let bar = super::progress_bar("Inventing");
         bar.set_length(u64::try_from(WEEKS).unwrap_or(52));
-        let plan = Plan { questions: demo.scale / platforms.len().max(1), seed: demo.seed };
+        let scale = usize::try_from(demo.scale).unwrap_or(usize::MAX);
+        let plan = Plan { questions: scale.div_ceil(platforms.len().max(1)), seed: demo.seed };
         let filled = demo::fill(&core, platform, plan, &|_| bar.inc(1)).await;
         bar.finish_and_clear();
         let filled = filled?;

@@ -296,9 +296,11 @@ pub const fn next(state: State, by: Move, assigned: bool) -> Result<State, Illeg
     let working = if assigned { State::Assigned } else { State::Open };
     match (state, by) {
         (State::Open | State::Assigned | State::Waiting, Move::Assign) => Ok(State::Assigned),
-        (State::Assigned | State::Waiting, Move::Unassign)
-        | (State::Open | State::Assigned | State::Waiting, Move::Reroute) => Ok(State::Open),
-        (State::Open | State::Assigned, Move::AskRequester) => Ok(State::Waiting),
+        (State::Assigned | State::Waiting, Move::Unassign) | (State::Open | State::Assigned, Move::Reroute) => {
+            Ok(State::Open)
+        }
+        // Wherever what waits goes, an answer is still owed.
+        (State::Open | State::Assigned, Move::AskRequester) | (State::Waiting, Move::Reroute) => Ok(State::Waiting),
         (State::Open | State::Assigned | State::Waiting, Move::RequesterWrote)
         | (State::Resolved | State::Closed, Move::Reopen) => Ok(working),
         (State::Open | State::Assigned | State::Waiting, Move::Resolve) => Ok(State::Resolved),
@@ -351,6 +353,7 @@ mod tests {
         check(State::Waiting, Move::RequesterWrote, true, Some(State::Assigned));
         check(State::Waiting, Move::RequesterWrote, false, Some(State::Open));
         check(State::Waiting, Move::AskRequester, true, None);
+        check(State::Waiting, Move::Reroute, true, Some(State::Waiting));
         check(State::Open, Move::Resolve, false, Some(State::Resolved));
         check(State::Resolved, Move::Resolve, true, None);
         check(State::Resolved, Move::Close, true, Some(State::Closed));

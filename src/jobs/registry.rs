@@ -19,7 +19,8 @@ use crate::{
 pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
     let done = match job.kind.as_str() {
         work::RESPOND => match payload::<Respond>(job) {
-            Ok(payload) => respond::respond(core, &payload).await,
+            // The largest of the jobs: on the heap, its future does not fill a thread's stack.
+            Ok(payload) => Box::pin(respond::respond(core, &payload)).await,
             Err(outcome) => return outcome,
         },
         work::DELIVER => match payload::<Deliver>(job) {

@@ -129,6 +129,21 @@ impl UserError {
     }
 }
 
+/// The text, where it has at most so many characters: what people write is refused, and never cut.
+///
+/// # Errors
+/// A sentence that says the limit.
+pub(crate) fn within(text: &str, most: usize) -> Result<&str, UserError> {
+    let long = text.chars().count();
+    if long <= most {
+        return Ok(text);
+    }
+    Err(UserError::new(
+        format!("That has {long} characters, and {most} is the most."),
+        "Shorten it, and send it again.",
+    ))
+}
+
 /// What has to be mended in a form that was sent in: a sentence for each field, by the field's id. Nothing of the form was
 /// kept, so that the same form can be sent in again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -28,6 +28,15 @@ pub async fn mark(tx: &mut Tx, questions: i64) -> Result<()> {
     set_counter(tx, MARK, questions).await
 }
 
+/// What a counter gives out next.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn next_of(tx: &mut Tx, name: &str) -> Result<i64> {
+    let row = sql!("SELECT next FROM counters WHERE name = $1").bind(name).optional(tx).await?;
+    row.map_or(Ok(1), |row| row.get("next"))
+}
+
 /// Sets what a counter gives out next.
 ///
 /// # Errors
@@ -41,12 +50,35 @@ pub async fn set_counter(tx: &mut Tx, name: &str, next: i64) -> Result<()> {
     Ok(())
 }
 
-/// Has anybody said anything yet?
+/// What the chat system's ids of invented messages begin with; no chat system gives out such ids.
+pub const ID_PREFIX: &str = "demo-";
+
+/// Has anybody said anything that was not invented?
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn is_empty(tx: &mut Tx) -> Result<bool> {
-    Ok(sql!("SELECT id FROM messages LIMIT 1").bare().optional(tx).await?.is_none())
+pub async fn holds_real(tx: &mut Tx) -> Result<bool> {
+    Ok(sql!("SELECT id FROM messages WHERE external_id NOT LIKE $1 LIMIT 1")
+        .bind(format!("{ID_PREFIX}%"))
+        .optional(tx)
+        .await?
+        .is_some())
+}
+
+/// Was anything asked, requested or said on the platform?
+///
+/// # Errors
+/// When the database refuses.
+pub async fn holds(tx: &mut Tx, platform: &str) -> Result<bool> {
+    let row = sql!(
+        "SELECT id FROM questions WHERE platform = $1
+         UNION ALL SELECT id FROM requests WHERE platform = $1
+         UNION ALL SELECT id FROM feedback WHERE platform = $1 LIMIT 1"
+    )
+    .bind(platform)
+    .optional(tx)
+    .await?;
+    Ok(row.is_some())
 }
 
 #[derive(Debug)]

@@ -51,7 +51,7 @@ const QUESTION_FILTERS: &str = "AND (verdict = $6 OR $6 IS NULL) AND (outcome = 
 const REQUEST_FILTERS: &str = "AND (state = $6 OR $6 IS NULL) AND (route = $7 OR $7 IS NULL)
     AND (capability = $8 OR $8 IS NULL) AND (team = $9 OR $9 IS NULL) AND (service = $10 OR $10 IS NULL)
     AND (priority = $11 OR $11 IS NULL) AND (assignee = $12 OR $12 IS NULL) AND (cause = $13 OR $13 IS NULL)
-    AND (kind = $14 OR $14 IS NULL)";
+    AND (kind = $14 OR $14 IS NULL) AND (first_promise = $15 OR resolution_promise = $15 OR $15 IS NULL)";
 
 /// `{known_teams}`: the teams that ever asked or requested something of the platform `$1`, as `known (team)`. They are found by
 /// leaps through an index, so that a million questions are not read for twenty teams; the same on both engines, and named

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    domain::ids::{DigestId, GapId, MessageId, ThemeId},
+    domain::ids::{DigestId, MessageId, ThemeId},
 };
 
 /// The digest of a week, as it was made.
@@ -186,22 +186,89 @@ pub async fn lost(tx: &mut Tx, platform: &str, window: &Window) -> Result<Vec<Lo
         .collect()
 }
 
-/// How many questions of each gap were asked in the window.
+/// What an open gap came to up to the end of a window, and within it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapSoFar {
+    pub number: i64,
+    pub title: String,
+    pub capability: Option<String>,
+    /// Questions up to the window's end.
+    pub questions: i64,
+    /// Teams that asked them, without those of `own`.
+    pub teams: i64,
+    /// What the requests that followed them cost, in minutes: an estimate.
+    pub request_minutes: i64,
+    /// Questions of the window.
+    pub asked: i64,
+    /// What the requests that followed those cost.
+    pub asked_request_minutes: i64,
+    /// Questions from `before` to the window's beginning.
+    pub asked_before: i64,
+}
+
+/// How minutes of a request are estimated: those that were told, else those that its timeline says up to `most`, else
+/// `unknown`.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestMinutes {
+    pub most: i64,
+    pub unknown: i64,
+}
+
+/// The gaps that are open now, as they stood at the window's end: questions asked later do not count. As [`super::gaps::sums`]
+/// counts them.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn asked_of_gaps(tx: &mut Tx, platform: &str, window: &Window) -> Result<Vec<(GapId, i64)>> {
+pub async fn gaps_so_far(
+    tx: &mut Tx,
+    platform: &str,
+    own: &[&str],
+    before: Timestamp,
+    window: &Window,
+    minutes: RequestMinutes,
+) -> Result<Vec<GapSoFar>> {
     let rows = sql!(
-        "SELECT gap_id, COUNT(*) AS n FROM questions
-         WHERE platform = $1 AND asked_at >= $2 AND asked_at < $3 AND gap_id IS NOT NULL
-         GROUP BY gap_id ORDER BY gap_id"
+        "SELECT number, title, capability, COUNT(*) AS questions,
+             COUNT(DISTINCT CASE WHEN team NOT IN (SELECT value FROM {texts_of_2}) THEN team END) AS teams,
+             CAST(SUM(cost) AS BIGINT) AS request_minutes,
+             CAST(SUM(CASE WHEN asked_at >= $4 THEN 1 ELSE 0 END) AS BIGINT) AS asked,
+             CAST(SUM(CASE WHEN asked_at >= $4 THEN cost ELSE 0 END) AS BIGINT) AS asked_request_minutes,
+             CAST(SUM(CASE WHEN asked_at >= $3 AND asked_at < $4 THEN 1 ELSE 0 END) AS BIGINT) AS asked_before
+         FROM (
+             SELECT gaps.number, gaps.title, gaps.capability, questions.team, questions.asked_at,
+                 CASE WHEN questions.request_id IS NULL THEN 0
+                     ELSE COALESCE(requests.minutes,
+                         CASE WHEN requests.measured_minutes > $6 THEN $6 ELSE requests.measured_minutes END, $7)
+                     END AS cost
+             FROM gaps JOIN questions ON questions.gap_id = gaps.id
+             LEFT JOIN requests ON requests.id = questions.request_id
+             WHERE gaps.platform = $1 AND gaps.state = 'open' AND questions.asked_at < $5) AS asked
+         GROUP BY number, title, capability ORDER BY number"
     )
     .bind(platform)
+    .bind(Value::json(&own))
+    .bind(before)
     .bind(window.start)
     .bind(window.end)
+    .bind(minutes.most)
+    .bind(minutes.unknown)
     .all(tx)
     .await?;
-    rows.iter().map(|row| Ok((GapId::from_uuid(row.get("gap_id")?), row.get("n")?))).collect()
+    rows.iter()
+        .map(|row| {
+            Ok(GapSoFar {
+                number: row.get("number")?,
+                title: row.get("title")?,
+                capability: row.get("capability")?,
+                questions: row.get("questions")?,
+                teams: row.get("teams")?,
+                request_minutes: row.get("request_minutes")?,
+                asked: row.get("asked")?,
+                asked_request_minutes: row.get("asked_request_minutes")?,
+                asked_before: row.get("asked_before")?,
+            })
+        })
+        .collect()
 }
 
 /// Promises of a route that were decided within the window.

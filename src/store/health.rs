@@ -100,6 +100,15 @@ pub struct TeamDemand {
     pub last_asked: Option<Timestamp>,
 }
 
+/// The teams that ever asked or requested something, by name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn known_teams(tx: &mut Tx, platform: &str) -> Result<Vec<String>> {
+    let rows = sql!("{known_teams} SELECT team FROM known ORDER BY team").bind(platform).all(tx).await?;
+    rows.iter().map(|row| row.get("team")).collect()
+}
+
 /// Every team that ever asked, and what it asked from `from` on. Teams are found step by step in the index, so that a
 /// million questions are not read for twenty teams.
 ///

@@ -252,6 +252,8 @@ pub struct RequestFilter {
     pub assignee: Option<String>,
     pub cause: Option<String>,
     pub kind: Option<String>,
+    /// What became of either promise, as in `broken`.
+    pub promise: Option<String>,
 }
 
 /// Requests of a platform, the newest first.
@@ -327,6 +329,7 @@ pub async fn requests(
         .bind(filter.assignee.clone())
         .bind(filter.cause.clone())
         .bind(filter.kind.clone())
+        .bind(filter.promise.clone())
         .all(tx)
         .await?;
     rows.iter().map(Request::from_row).collect()
@@ -406,6 +409,15 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     pub verb: Option<String>,
     pub subject: Option<Uuid>,
+}
+
+/// What was ever done on a platform, by the verbs of its audit log.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn audit_verbs(tx: &mut Tx, platform: &str) -> Result<Vec<String>> {
+    let rows = sql!("SELECT DISTINCT verb FROM audit WHERE platform = $1 ORDER BY verb").bind(platform).all(tx).await?;
+    rows.iter().map(|row| row.get("verb")).collect()
 }
 
 /// The audit log of a platform, the newest entries first.

@@ -237,3 +237,41 @@ async fn requests_and_feedback_come_in_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_what_to_send() {
+    on_both(Files::harbor, |world| async move {
+        let write = token(&world, "sam", Scope::Write).await;
+        let served = Served::over(world).await;
+        let sam = Caller::new(&served, write.clone());
+        for (path, named) in [
+            ("/platforms/harbor/requests?state=zzz", "one of: active, open, assigned"),
+            ("/platforms/harbor/requests?promise=zzz", "one of: kept, broken, running"),
+            ("/platforms/harbor/questions?verdict=zzz", "one of: answered, suggested, abstained"),
+            ("/platforms/harbor/feedback?kind=zzz", "one of: idea, friction, bug, praise, survey"),
+        ] {
+            let (status, problem) = sam.get(path).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+            assert!(problem["detail"].as_str().unwrap().contains(named), "{problem}");
+        }
+        assert_eq!(sam.get("/platforms/harbor/requests?promise=broken").await.0, StatusCode::OK);
+        let send = async |body: String| {
+            let url = format!("{}/api/v1/platforms/harbor/requests", served.address);
+            let response = Client::new().post(url).bearer_auth(&write).body(body).send().await.unwrap();
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+            let status = response.status();
+            (status, response.json::<Value>().await.unwrap()["detail"].as_str().unwrap().to_owned())
+        };
+        let (status, detail) = send("title=A+disk&text=full".to_owned()).await;
+        assert!(status == StatusCode::BAD_REQUEST && detail.contains("JSON object"), "{detail}");
+        for broken in ["{\"title\": ", "{\"text\": \"no title\"}"] {
+            let (status, detail) = send(broken.to_owned()).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST);
+            assert!(!detail.starts_with(['.', '?']), "{detail}");
+        }
+        let (status, _) = send(format!("{{\"title\": \"{}\"}}", "x".repeat(3_000_000))).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+        served.close().await
+    })
+    .await;
+}

@@ -76,3 +76,36 @@ async fn real_conversations_are_left_alone() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_year_is_written_once_and_never_beside_what_somebody_really_asked() {
+    fn files() -> Files {
+        let files = Files::harbor_and_loom();
+        let path = files.path("platforms/loom/platform.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{text}capabilities:\n  - id: looms\n    name: Looms\n    owner: lea\n")).unwrap();
+        files
+    }
+    on_both(files, |world| async move {
+        let none = fill(&world, Plan { questions: 0, ..SMALL }).await.unwrap_err();
+        assert!(none.to_string().contains("raise --scale"), "{none}");
+        let small = Plan { questions: 60, seed: 7 };
+        fill(&world, small).await.unwrap();
+        let again = fill(&world, small).await.unwrap_err();
+        assert!(
+            again.to_string().contains("invented year of Harbor already") && again.to_string().contains("--store"),
+            "{again}"
+        );
+        // Another platform may have its year beside it.
+        let loom = world.core.config.platform("loom").unwrap();
+        demo::fill(&world.core, loom, small, &|_| {}).await.unwrap();
+        world.drain().await;
+        world.say("dev", "ask-harbor", "How long are production database backups kept?").await;
+        for platform in &world.core.config.platforms {
+            let refused = demo::may_fill(&world.core, platform).await.unwrap_err();
+            assert!(refused.to_string().contains("real conversations"), "{refused}");
+        }
+        world
+    })
+    .await;
+}

@@ -545,16 +545,37 @@ async fn backlog_is_right(world: &World, facts: &DigestFacts) {
 }
 
 async fn pages_are_right(world: &World, facts: &DigestFacts) {
-    let asked =
-        rows(world, "SELECT questions.asked_at, gaps.number FROM questions JOIN gaps ON gaps.id = questions.gap_id")
-            .await;
-    assert_eq!(facts.gaps.iter().map(|gap| gap.number).collect::<Vec<_>>(), [6, 5, 4, 3, 1], "the costliest first");
+    let asked = rows(
+        world,
+        "SELECT questions.asked_at, questions.team, gaps.number, requests.id AS request, requests.minutes,
+             requests.measured_minutes
+         FROM questions JOIN gaps ON gaps.id = questions.gap_id
+         LEFT JOIN requests ON requests.id = questions.request_id WHERE gaps.state = 'open'",
+    )
+    .await;
+    // Told, else measured up to eight hours, else the usual half hour; and a quarter of an hour for the question itself.
+    let insight = &world.core.config.server.insight;
+    let cost = |row: &Row| {
+        let measured = int(row, "measured_minutes").map(|n| n.min(insight.minutes_per_request_at_most.into()));
+        let usual = i64::from(insight.minutes_per_request);
+        let request = row.get::<Option<Uuid>>("request").unwrap().is_some();
+        let request = if request { int(row, "minutes").or(measured).unwrap_or(usual) } else { 0 };
+        u64::try_from(request).unwrap() + u64::from(insight.minutes_per_question)
+    };
+    assert_eq!(facts.gaps.len(), 5);
+    assert!(facts.gaps.windows(2).all(|pair| pair[0].minutes >= pair[1].minutes), "the costliest first");
     for gap in &facts.gaps {
-        let of = |window: Window| {
-            count(&asked, |row| int(row, "number") == Some(gap.number) && within(window, int(row, "asked_at")))
+        let of = |window: Window| -> Vec<&Row> {
+            let fits = |row: &&Row| int(row, "number") == Some(gap.number) && within(window, int(row, "asked_at"));
+            asked.iter().filter(fits).collect()
         };
-        assert_eq!((gap.asked, gap.asked_before), (of(window(0)), of(window(1))));
-        assert_eq!(i64::try_from(gap.minutes), Ok(gap.number * 100));
+        let (week, before) = (of(window(0)), of(window(1)));
+        let so_far = of(Window { begin: Timestamp::from_micros(0), end: window(0).end });
+        assert_eq!((gap.asked, gap.asked_before), (week.len() as u64, before.len() as u64));
+        assert_eq!(gap.asked_minutes, Some(week.iter().map(|row| cost(row)).sum()));
+        assert_eq!((gap.questions, gap.minutes), (so_far.len() as u64, so_far.iter().map(|row| cost(row)).sum()));
+        let teams: BTreeSet<String> = so_far.iter().filter_map(|row| text(row, "team")).collect();
+        assert_eq!(gap.teams, teams.iter().filter(|team| *team != "crew").count() as u64);
     }
     let cited = rows(
         world,
@@ -602,8 +623,10 @@ async fn three_things_are_suggested_and_nobody_is_named() {
         assert_eq!(suggestions.len(), 3);
         assert!(suggestions.windows(2).all(|pair| pair[0].minutes >= pair[1].minutes), "{suggestions:?}");
         let gap = suggestions.iter().find(|suggestion| suggestion.reason == Reason::Gap).unwrap();
-        assert_eq!((gap.minutes, gap.path.as_str()), (600, "/review/p/harbor/gaps/6"));
-        assert!(gap.text.contains("How do I 6?"), "{gap:?}");
+        let costliest = &made.facts.gaps[0];
+        assert_eq!(gap.minutes, costliest.minutes);
+        assert_eq!(gap.path, format!("/review/p/harbor/gaps/{}", costliest.number));
+        assert!(gap.text.contains(&costliest.title) && gap.text.contains("up to the end of the week"), "{gap:?}");
 
         let view = made.view("https://desk.example/");
         let pictures = chart::pictures(&made.facts).unwrap();
@@ -616,6 +639,20 @@ async fn three_things_are_suggested_and_nobody_is_named() {
         }
         assert!(markdown.contains("[How do I 6?](https://desk.example/review/p/harbor/gaps/6)"), "{markdown}");
         assert!(markdown.contains("Minutes are an estimate"));
+        // Numbers lead to the lists of their week, promises to those of their route that were broken.
+        for list in [
+            "questions?from=2026-05-04&to=2026-05-10",
+            "questions?verdict=answered&from=2026-05-04&to=2026-05-10",
+            "requests?from=2026-05-04&to=2026-05-10",
+            "requests?promise=broken&to=2026-05-10",
+        ] {
+            assert!(markdown.contains(&format!("(https://desk.example/review/p/harbor/{list})")), "{list}: {markdown}");
+        }
+        for route in &made.facts.promises {
+            let name: String = url::form_urlencoded::byte_serialize(route.route.as_bytes()).collect();
+            let list = format!("requests?route={name}&promise=broken&to=2026-05-10)");
+            assert!(markdown.contains(&list), "{list}: {markdown}");
+        }
         assert!(card.to_markdown().len() < 6000 && card.blocks.len() < 15, "it is compact");
         assert!(html.contains("Theme &lt;") && !html.contains("Theme <"), "titles are escaped");
         assert!(!html.contains("<script") && html.contains("prefers-color-scheme:dark"));

@@ -262,6 +262,7 @@ async fn something_similar_is_shown_before_it_is_sent() {
         world.fill("dot", &reply, "Get a person", &[]).await.unwrap();
         let shown = world.replies(again, "dot").await.pop().unwrap();
         assert!(shown.text.contains("resolved on") && shown.text.contains("The node was bad."), "{}", shown.text);
+        assert!(crate::support::button(&shown, "Join #1").is_none(), "what is over cannot be joined");
         world.press("dot", &shown, "Send anyway", &[]).await.unwrap();
         let mut tx = world.core.db.read().await.unwrap();
         assert_eq!(store::requests::of_message(&mut tx, again).await.unwrap().len(), 1);

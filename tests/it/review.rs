@@ -446,3 +446,204 @@ async fn pages_take_nothing_from_elsewhere_and_foreign_forms_are_refused() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_request_shows_what_was_said_and_done() {
+    fn files() -> Files {
+        let files = Files::harbor_with_routes();
+        let path = files.path("platforms/harbor/platform.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let viewer = "people:\n  - id: vera\n    name: Vera Viewer\n    roles: [viewer]\n";
+        std::fs::write(path, text.replacen("people:\n", viewer, 1)).unwrap();
+        files
+    }
+    on_both(files, |world| async move {
+        let words = "@stationmaster our nightly sourdough export dies with signal 9 on the loading dock, what now?";
+        let question = world.say("dot", "everything", words).await;
+        let reply = world.reply_to(question).await;
+        world.fill("dot", &reply, "Get a person", &[("text", "The oven of the canteen is cold.")]).await.unwrap();
+        world.drain().await;
+        let said = world.reply("dot", question, "It smells of **burnt** yeast <b>too</b>.").await;
+        let slip = world.reply("dot", question, "My slip of the tongue.").await;
+        world.edit(said, "It smells of **burnt** flour <b>too</b>.").await;
+        let mut tx = world.core.db.write().await.unwrap();
+        assert!(store::messages::delete(&mut tx, slip, world.core.clock.now()).await.unwrap());
+        world.core.db.commit(tx).await.unwrap();
+        let served = Served::over(world).await;
+        let (sam, olga) = (log_in(&served, "sam").await, log_in(&served, "olga").await);
+        let page = "/review/p/harbor/requests/1";
+        for (verb, form) in [
+            ("route", [("route", "storage"), ("", "")]),
+            ("priority", [("priority", "low"), ("", "")]),
+            ("assign", [("person", "olga"), ("", "")]),
+            ("resolve", [("cause", "planned_change"), ("minutes", "45")]),
+        ] {
+            let form = [&form[..], &[("text", "It is warm again.")]].concat();
+            assert_eq!(
+                sam.send(page, &format!("{page}/{verb}"), &form).await.status(),
+                StatusCode::SEE_OTHER,
+                "{verb}"
+            );
+        }
+        let seen = olga.page(page).await;
+        for shown in [
+            "It smells of <strong>burnt</strong> flour",
+            "(Taken back by its author.)",
+            "rerouted from The desk to Storage",
+            "to low <span",
+            "assigned to Olga Owner",
+            "resolved (Planned change, 45 min of work)",
+            "It is warm again.",
+        ] {
+            assert!(seen.contains(shown), "{shown}: {seen}");
+        }
+        assert!(!seen.contains("<b>too</b>") && !seen.contains("My slip"), "{seen}");
+        let own = log_in(&served, "dot").await.page(page).await;
+        assert!(own.contains("burnt") && own.contains("assigned to Olga Owner"), "{own}");
+        let looked = log_in(&served, "vera").await.page(page).await;
+        assert!(!looked.contains("burnt") && !looked.contains("Olga Owner"), "{looked}");
+        assert!(looked.contains("to low <span"), "{looked}");
+        served.close().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_refused_on_a_page_that_leads_on() {
+    on_both(Files::harbor, |world| async move {
+        seed(&world).await;
+        let served = Served::over(world).await;
+        let (sam, olga) = (log_in(&served, "sam").await, log_in(&served, "olga").await);
+        let page = "/review/p/harbor/requests/1";
+        // Nothing is cut: what is too long is refused with the limit.
+        let long = "x".repeat(3001);
+        let note = sam.send(page, &format!("{page}/note"), &[("text", &long)]).await;
+        assert_eq!(note.status(), 422);
+        let note = note.text().await.unwrap();
+        assert!(note.contains("3001 characters, and 3000 is the most") && note.contains("Pages of Harbor"), "{note}");
+        let reply = [("status", "planned"), ("reply", long.as_str())];
+        let feedback = "/review/p/harbor/feedback/1";
+        let refused = olga.send(feedback, feedback, &reply).await.text().await.unwrap();
+        assert!(refused.contains("3000 is the most"), "{refused}");
+        assert!(olga.page(feedback).await.contains("maxlength=\"3000\""));
+        let huge = "y".repeat(250_000);
+        let cut = sam.send(page, &format!("{page}/note"), &[("text", &huge)]).await;
+        assert_eq!(cut.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert!(cut.text().await.unwrap().contains("longer than the site takes"));
+        let half = sam.post("/review/theme", &[("theme", "dark")]).await;
+        assert_eq!(half.status(), 422);
+        assert!(half.text().await.unwrap().contains("The form was not complete"));
+        // A refusal leads back to where its form was.
+        let from = format!("{}{page}?x=1", served.address);
+        let refused = served.client.post(format!("{}{page}/note", served.address));
+        let refused = refused.header(header::COOKIE, &sam.cookie).header(header::REFERER, from);
+        let refused =
+            refused.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body("csrf=x&version=1");
+        let refused = refused.send().await.unwrap().text().await.unwrap();
+        assert!(refused.contains(&format!("href=\"{page}?x=1\" data-testid=\"back\"")), "{refused}");
+        // What is not there is not there in the site's own words.
+        for path in [
+            "/review/p/harbor/gaps/xyz",
+            "/review/p/harbor/themes/xyz",
+            "/review/p/harbor/feedback/xyz",
+            "/review/p/harbor/requests/xyz",
+            "/review/p/harbor/teams/nobody-knows-it",
+            "/review/nothing/at/all",
+        ] {
+            let answer = olga.get(path).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+            assert!(answer.text().await.unwrap().contains("There is no such page"), "{path}");
+        }
+        assert_eq!(olga.get("/review/").await.headers()[header::LOCATION], "/review");
+        assert_eq!(olga.status("/review/logout").await, 405);
+        served.close().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn filters_offer_what_the_lists_show() {
+    on_both(Files::harbor, |world| async move {
+        seed(&world).await;
+        // A team that no file names.
+        let mut tx = world.core.db.write().await.unwrap();
+        store::Sql("UPDATE questions SET team = 'night-shift' WHERE person = 'dev'")
+            .bare()
+            .execute(&mut tx)
+            .await
+            .unwrap();
+        world.core.db.commit(tx).await.unwrap();
+        let served = Served::over(world).await;
+        let olga = log_in(&served, "olga").await;
+        let questions = olga.page("/review/p/harbor/questions").await;
+        assert!(questions.contains("<option value=\"night-shift\">"), "{questions}");
+        assert!(questions.contains("autocomplete=\"off\""));
+        assert_eq!(olga.status("/review/p/harbor/teams/night-shift").await, 200);
+        let audit = olga.page("/review/p/harbor/audit").await;
+        for verb in ["request.opened", "feedback.given"] {
+            let listed = audit.contains(&format!("<code>{verb}</code>")) || audit.contains(&format!(">{verb}<"));
+            assert!(!listed || audit.contains(&format!("<option value=\"{verb}\">")), "{verb}: {audit}");
+        }
+        assert!(audit.contains("<option value=\"request.opened\">"), "{audit}");
+        // A value that nobody knows narrows nothing, and the page says so.
+        for (list, note) in [
+            ("requests?state=zzz", "There is no state zzz; showing all."),
+            ("questions?verdict=zzz", "There is no verdict zzz; showing all."),
+            ("feedback?kind=zzz", "There is no kind zzz; showing all."),
+            ("themes?status=zzz", "There is no status zzz; showing all."),
+            ("gaps?state=zzz", "There is no state zzz; showing all."),
+        ] {
+            let page = olga.page(&format!("/review/p/harbor/{list}")).await;
+            assert!(page.contains(note), "{list}: {page}");
+        }
+        assert!(olga.page("/review/p/harbor/requests?state=zzz").await.contains("data-testid=\"request\""));
+        assert!(!olga.page("/review/p/harbor/requests?promise=broken").await.contains("data-testid=\"request\""));
+        served.close().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_its_requester_waits_on_every_route() {
+    on_both(Files::harbor_with_routes, |world| async move {
+        seed(&world).await;
+        let served = Served::over(world).await;
+        let sam = log_in(&served, "sam").await;
+        let page = "/review/p/harbor/requests/1";
+        let ask = sam.send(page, &format!("{page}/ask"), &[("text", "Which oven?")]).await;
+        assert_eq!(ask.status(), StatusCode::SEE_OTHER);
+        let sent = sam.send(page, &format!("{page}/route"), &[("route", "storage")]).await;
+        assert_eq!(sent.status(), StatusCode::SEE_OTHER);
+        let shown = sam.page(page).await;
+        assert!(shown.contains("<span class=\"tag waiting\">"), "{shown}");
+        served.close().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_token_is_shown_once() {
+    on_both(Files::harbor, |world| async move {
+        let served = Served::over(world).await;
+        let mut olga = log_in(&served, "olga").await;
+        let page = "/review/p/harbor/tokens";
+        let made = olga.send(page, page, &[("name", "reports"), ("scope", "read"), ("days", "30")]).await;
+        assert_eq!(made.status(), StatusCode::SEE_OTHER, "a page that is loaded anew makes no other");
+        let fresh = made.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+        assert!(fresh.contains("HttpOnly") && fresh.contains("SameSite=Strict"), "{fresh}");
+        let session = olga.cookie.clone();
+        let fresh = fresh.split(';').next().unwrap().to_owned();
+        olga.cookie = format!("{session}; {fresh}");
+        let shown = olga.get(page).await;
+        let over =
+            shown.headers().get_all(header::SET_COOKIE).iter().any(|it| it.to_str().unwrap().contains("token=;"));
+        assert!(over, "the browser forgets it");
+        let token = fresh.split_once('=').unwrap().1;
+        assert!(shown.text().await.unwrap().contains(token));
+        olga.cookie = session;
+        let again = olga.page(page).await;
+        assert!(!again.contains(token) && again.matches("Take away reports").count() == 1, "{again}");
+        served.close().await
+    })
+    .await;
+}

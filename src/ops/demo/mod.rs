@@ -7,7 +7,10 @@ mod written;
 
 use anyhow::{Context as _, ensure};
 
-use self::{world::Year, written::Writer};
+use self::{
+    world::Year,
+    written::{Numbers, Writer},
+};
 use super::Core;
 use crate::{config::Platform, store};
 
@@ -35,28 +38,47 @@ pub struct Filled {
 /// Larger years are written without the bot's words, decisions and place in gaps: for benchmarks.
 const STORIES_UP_TO: usize = 100_000;
 
+/// May a year of the platform be written into this store? Years of other platforms may be there already.
+///
+/// # Errors
+/// When the store holds anything real or a year of the platform, or nobody could ask about anything.
+pub async fn may_fill(core: &Core, platform: &Platform) -> anyhow::Result<()> {
+    ensure!(!platform.capabilities.is_empty(), "{} has no capabilities that anybody could ask about", platform.name);
+    let mut tx = core.db.read().await.context("open a transaction")?;
+    ensure!(
+        !store::demo::holds_real(&mut tx).await?,
+        "the store holds real conversations; name an empty one with --store"
+    );
+    ensure!(
+        !store::demo::holds(&mut tx, &platform.id).await?,
+        "the store holds an invented year of {} already; look at it as it is, or name an empty store with --store",
+        platform.name
+    );
+    Ok(())
+}
+
 /// Writes an invented year of one platform. `told` is called after each week.
 ///
 /// # Errors
-/// When the store holds anything real, the platform has no capability to ask about, or the store refuses.
+/// As [`may_fill`], when `plan` has no questions, or when the store refuses.
 pub async fn fill(
     core: &Core,
     platform: &Platform,
     plan: Plan,
     told: &(dyn Fn(usize) + Sync),
 ) -> anyhow::Result<Filled> {
-    ensure!(!platform.capabilities.is_empty(), "{} has no capabilities that anybody could ask about", platform.name);
-    let pages = {
+    ensure!(plan.questions > 0, "a year needs a question for each platform; raise --scale");
+    may_fill(core, platform).await?;
+    let (pages, numbers) = {
         let mut tx = core.db.read().await.context("open a transaction")?;
-        let invented = store::demo::invented(&mut tx).await?;
-        ensure!(
-            invented > 0 || store::demo::is_empty(&mut tx).await?,
-            "the store holds real conversations; name an empty one with --store"
-        );
-        store::knowledge::pages(&mut tx, &platform.id).await.context("read the pages")?
+        let numbers = Numbers {
+            request: store::demo::next_of(&mut tx, "request").await?,
+            feedback: store::demo::next_of(&mut tx, "feedback").await?,
+        };
+        (store::knowledge::pages(&mut tx, &platform.id).await.context("read the pages")?, numbers)
     };
     let mut year = Year::new(platform, plan.questions, plan.seed, core.clock.now());
-    let mut writer = Writer::new(core, platform, &pages, plan.questions <= STORIES_UP_TO);
+    let mut writer = Writer::new(core, platform, &pages, numbers, plan.questions <= STORIES_UP_TO);
     writer.people(&year).await.context("write the people")?;
     for week in 0..WEEKS {
         let happened = year.week(week);

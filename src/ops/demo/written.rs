@@ -45,6 +45,13 @@ const CHAT: &str = "console";
 /// Longest time from the first response to a closed request that nobody disputed.
 const CLOSED_AFTER: Duration = Duration::from_hours(72);
 
+/// The numbers of the first request and of the first piece of feedback: they are given out once in a store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    pub(super) request: i64,
+    pub(super) feedback: i64,
+}
+
 pub(super) struct Writer<'a> {
     core: &'a Core,
     platform: &'a Platform,
@@ -61,7 +68,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(core: &'a Core, platform: &'a Platform, pages: &[Page], stories: bool) -> Self {
+    pub(super) fn new(core: &'a Core, platform: &'a Platform, pages: &[Page], numbers: Numbers, stories: bool) -> Self {
         let pages = pages
             .iter()
             .filter(|page| page.problem.is_none())
@@ -86,8 +93,8 @@ impl<'a> Writer<'a> {
             pages,
             stories,
             clock: ManualClock::starting_at(core.clock.now()),
-            requests: 1,
-            feedback: 1,
+            requests: numbers.request,
+            feedback: numbers.feedback,
             written: Filled::default(),
             helped: HashMap::new(),
             support,
@@ -141,7 +148,7 @@ impl<'a> Writer<'a> {
             id,
             direct: place.channel.starts_with("dm:"),
             place,
-            external_id: format!("demo-{id}"),
+            external_id: format!("{}{id}", store::demo::ID_PREFIX),
             author: author.to_owned(),
             author_name: author_name.to_owned(),
             from_bot: asker.is_none(),
@@ -467,7 +474,11 @@ impl<'a> Writer<'a> {
                 actor_name: if support { name.to_owned() } else { asker.name.clone() },
                 kind: kind.to_owned(),
                 text,
-                detail: json!({}),
+                detail: if kind == "resolved" {
+                    json!({ "cause": request.cause.map(RootCause::id), "minutes": request.minutes })
+                } else {
+                    json!({})
+                },
                 internal: false,
             };
             store::requests::record(tx, &event).await?;

@@ -14,8 +14,7 @@ use crate::{
         audience::Audience,
         digest::IsoWeek,
         feedback::Status,
-        gap::GapState,
-        ids::{GapId, ThemeId},
+        ids::ThemeId,
         instrument,
         statistics::{Mean, Rate, Shown},
     },
@@ -31,7 +30,7 @@ use crate::{
     },
     store::{
         self, Tx,
-        digests::{Decided, Lost},
+        digests::{Decided, Lost, RequestMinutes},
         numbers::{PromiseCounts, Scores},
     },
 };
@@ -134,12 +133,16 @@ pub struct OpenGap {
     pub number: i64,
     pub title: String,
     pub capability: Option<String>,
-    /// In all.
+    /// Up to the end of the week, as the two that follow.
     pub questions: u64,
     pub teams: u64,
+    /// An estimate.
     pub minutes: u64,
     /// Questions in this week.
     pub asked: u64,
+    /// What they cost: an estimate. `None` in digests that were made before it was counted.
+    #[serde(default)]
+    pub asked_minutes: Option<u64>,
     pub asked_before: u64,
 }
 
@@ -231,7 +234,7 @@ fn count(n: i64) -> u64 {
 pub async fn facts(core: &Core, platform: &Platform, week: IsoWeek) -> anyhow::Result<DigestFacts> {
     let ranked = ranking::rank(core, platform, ranking::usual_weights(core)).await.context("rank the backlog")?;
     let mut tx = core.db.read().await.context("open a transaction")?;
-    let facts = gather(core, &mut tx, platform, week, &ranked).await.context("count the week")?;
+    let facts = Box::pin(gather(core, &mut tx, platform, week, &ranked)).await.context("count the week")?;
     let suggestions = suggest::suggestions(&facts, &ranked, &core.config.server.insight);
     Ok(DigestFacts { suggestions, ..facts })
 }
@@ -257,7 +260,7 @@ async fn gather(
         standing: numbers::standing(core, tx, platform).await?,
         weeks: chart_weeks(core, tx, platform, week).await?,
         hurts: hurts(tx, platform, window, before, ranked).await?,
-        gaps: gaps(tx, platform, window, before).await?,
+        gaps: gaps(core, tx, platform, window, before).await?,
         promises: promises(tx, platform, window).await?,
         harder: harder(core, tx, platform, week, &now).await?,
         shipped: shipped(tx, platform, week).await?,
@@ -334,28 +337,41 @@ async fn hurts(
     Ok(hurts)
 }
 
-async fn gaps(tx: &mut Tx, platform: &Platform, window: Window, before: Window) -> store::Result<Vec<OpenGap>> {
-    let limit = i64::try_from(MOST_ENTRIES).unwrap_or(i64::MAX);
-    let open = store::gaps::in_state(tx, &platform.id, GapState::Open, limit).await?;
-    let asked = asked_of_gaps(tx, platform, window).await?;
-    let earlier = asked_of_gaps(tx, platform, before).await?;
-    let of = |asked: &BTreeMap<GapId, i64>, gap: GapId| asked.get(&gap).copied().map_or(0, count);
-    let gaps = open.into_iter().map(|gap| OpenGap {
-        number: gap.number,
-        capability: gap.capability,
-        questions: count(gap.questions),
-        teams: count(gap.teams),
-        minutes: count(gap.minutes),
-        asked: of(&asked, gap.id),
-        asked_before: of(&earlier, gap.id),
-        title: gap.title,
-    });
-    Ok(gaps.collect())
-}
-
-async fn asked_of_gaps(tx: &mut Tx, platform: &Platform, window: Window) -> store::Result<BTreeMap<GapId, i64>> {
-    let asked = store::digests::asked_of_gaps(tx, &platform.id, &(window.begin..window.end)).await?;
-    Ok(asked.into_iter().collect())
+/// The open gaps that cost most up to the end of the week. What was asked later is not of this digest.
+async fn gaps(
+    core: &Core,
+    tx: &mut Tx,
+    platform: &Platform,
+    window: Window,
+    before: Window,
+) -> store::Result<Vec<OpenGap>> {
+    let insight = &core.config.server.insight;
+    let minutes = RequestMinutes {
+        most: insight.minutes_per_request_at_most.into(),
+        unknown: insight.minutes_per_request.into(),
+    };
+    let own = platform.own_teams();
+    let own: Vec<&str> = own.iter().map(AsRef::as_ref).collect();
+    let week = window.begin..window.end;
+    let found = store::digests::gaps_so_far(tx, &platform.id, &own, before.begin, &week, minutes).await?;
+    let each = u64::from(insight.minutes_per_question);
+    let mut gaps: Vec<OpenGap> = found
+        .into_iter()
+        .map(|gap| OpenGap {
+            number: gap.number,
+            title: gap.title,
+            capability: gap.capability,
+            questions: count(gap.questions),
+            teams: count(gap.teams),
+            minutes: count(gap.questions) * each + count(gap.request_minutes),
+            asked: count(gap.asked),
+            asked_minutes: Some(count(gap.asked) * each + count(gap.asked_request_minutes)),
+            asked_before: count(gap.asked_before),
+        })
+        .collect();
+    gaps.sort_by_key(|gap| (std::cmp::Reverse(gap.minutes), gap.number));
+    gaps.truncate(MOST_ENTRIES);
+    Ok(gaps)
 }
 
 async fn promises(tx: &mut Tx, platform: &Platform, window: Window) -> store::Result<Vec<RoutePromises>> {

@@ -5,7 +5,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use super::{
     chart::Picture,
     facts::{ChartWeek, DigestFacts, Harder, Hurt, OpenGap, Shipped},
-    suggest::path,
+    suggest::{self, path},
 };
 use crate::{
     chat::{Block, Card, markup},
@@ -85,6 +85,17 @@ impl View<'_> {
         format!("[{}]({})", escape(&capped(title)), self.link(rest))
     }
 
+    /// `text`, leading to a list of the week: `questions` or `requests`, narrowed.
+    fn of_week(&self, text: &str, list: &str, narrowed: &[(&str, &str)]) -> String {
+        format!("[{text}]({})", self.link(&suggest::list_of(self.facts.week, list, narrowed)))
+    }
+
+    /// Requests of a route, or of all, whose promise was broken: up to the end of the week, because most were opened before
+    /// their promise was decided.
+    fn broken(&self, text: &str, route: Option<&str>) -> String {
+        format!("[{text}]({})", self.link(&suggest::broken(self.facts.week, route)))
+    }
+
     fn heading(&self) -> String {
         format!("{}: {}", escape(&self.facts.name), self.facts.week.label())
     }
@@ -143,26 +154,40 @@ impl View<'_> {
         let DigestFacts { now, before, .. } = self.facts;
         let mut lines = vec![
             format!(
-                "[{}]({}) (last week {}), of {} (last week {})",
-                plural(now.questions.asked, "question", "questions"),
-                self.link("questions"),
+                "{} (last week {}), of {} (last week {})",
+                self.of_week(&plural(now.questions.asked, "question", "questions"), "questions", &[]),
                 before.questions.asked,
                 plural(now.teams.active, "team", "teams"),
                 before.teams.active,
             ),
-            beside("Answered from the pages", now.answered, before.answered),
-            beside("Called helpful", now.helpful, before.helpful),
-            beside("Resolved, where somebody said so", now.deflection.resolved, before.deflection.resolved),
+            beside(
+                &self.of_week("Answered from the pages", "questions", &[("verdict", "answered")]),
+                now.answered,
+                before.answered,
+            ),
+            beside(&self.of_week("Called helpful", "questions", &[("helpful", "yes")]), now.helpful, before.helpful),
+            beside(
+                &self.of_week("Resolved, where somebody said so", "questions", &[("outcome", "resolved")]),
+                now.deflection.resolved,
+                before.deflection.resolved,
+            ),
             format!(
-                "[{} opened]({}) (last week {}), {} resolved (last week {})",
-                plural(now.requests.opened, "request", "requests"),
-                self.link("requests"),
+                "{} (last week {}), {} resolved (last week {})",
+                self.of_week(
+                    &format!("{} opened", plural(now.requests.opened, "request", "requests")),
+                    "requests",
+                    &[]
+                ),
                 before.requests.opened,
                 now.requests.resolved,
                 before.requests.resolved,
             ),
-            beside("First responses as promised", now.promises.first_response, before.promises.first_response),
-            beside("Resolutions as promised", now.promises.resolution, before.promises.resolution),
+            beside(
+                &self.broken("First responses as promised", None),
+                now.promises.first_response,
+                before.promises.first_response,
+            ),
+            beside(&self.broken("Resolutions as promised", None), now.promises.resolution, before.promises.resolution),
         ];
         lines.extend(now.instruments.iter().filter_map(|score| ease(score, before)));
         lines.extend(self.facts.harder.iter().map(harder));
@@ -180,7 +205,7 @@ impl View<'_> {
     fn hurt(&self, hurt: &Hurt, teams: usize) -> String {
         let whom = if hurt.teams.is_empty() { "people without a team".to_owned() } else { names(&hurt.teams, teams) };
         format!(
-            "{}: {} (last week {}), {}; {whom}; {}",
+            "{}: {} this week (last week {}), {}; {whom}; {}",
             self.entry(&hurt.title, &format!("themes/{}", hurt.number)),
             minutes(hurt.minutes),
             minutes(hurt.minutes_before),
@@ -190,10 +215,11 @@ impl View<'_> {
     }
 
     fn gap(&self, gap: &OpenGap) -> String {
+        let lost = gap.asked_minutes.map(|lost| format!(", {}", minutes(lost))).unwrap_or_default();
         format!(
-            "{}: {} this week (last week {}), {} of {} in all, {}",
+            "{}: {} this week{lost} (last week {}); up to the end of the week {} of {}, {}",
             self.entry(&gap.title, &format!("gaps/{}", gap.number)),
-            gap.asked,
+            plural(gap.asked, "question", "questions"),
             gap.asked_before,
             plural(gap.questions, "question", "questions"),
             plural(gap.teams, "team", "teams"),
@@ -227,7 +253,7 @@ impl View<'_> {
         let mut lines = Vec::new();
         if let Some(oldest) = &self.facts.oldest_feedback {
             lines.push(format!(
-                "[Feedback F{}]({}) ({}) has waited longest: {}; {} in all",
+                "[Feedback F{}]({}) ({}) has waited longest: {}; {} when this was made",
                 oldest.number,
                 self.link(&format!("feedback/{}", oldest.number)),
                 oldest.kind,
@@ -236,7 +262,10 @@ impl View<'_> {
             ));
         }
         if standing.open_requests > 0 {
-            lines.push(format!("{} open", plural(standing.open_requests, "request is", "requests are")));
+            lines.push(format!(
+                "{} open when this was made",
+                plural(standing.open_requests, "request was", "requests were")
+            ));
         }
         lines
     }
@@ -248,7 +277,7 @@ impl View<'_> {
                 let evidence = self.absolute(&suggestion.path);
                 let cost = match suggestion.minutes {
                     0 => String::new(),
-                    lost => format!(" About {}.", minutes(lost)),
+                    lost => format!(" About {} {}.", minutes(lost), suggestion.of_time()),
                 };
                 format!("{}{cost} [Evidence]({evidence})", escape(&suggestion.text))
             })
@@ -304,7 +333,8 @@ impl View<'_> {
         let mut rows =
             vec!["| Route | First responses kept | Resolutions kept |".to_owned(), "|---|---|---|".to_owned()];
         rows.extend(self.facts.promises.iter().map(|route| {
-            format!("| {} | {} | {} |", escape(&route.route), rate(route.first_response), rate(route.resolution))
+            let name = self.broken(&escape(&route.route), Some(&route.route));
+            format!("| {name} | {} | {} |", rate(route.first_response), rate(route.resolution))
         }));
         rows.join("\n")
     }

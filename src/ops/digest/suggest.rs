@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::server::Insight,
-    domain::{feedback::Status, statistics::Rate},
+    domain::{digest::IsoWeek, feedback::Status, statistics::Rate},
     ops::insight::ranking::Ranked,
 };
 
@@ -51,9 +51,40 @@ pub struct Suggestion {
     pub path: String,
 }
 
+impl Suggestion {
+    /// Of what time its minutes are: some are of the week, some of all that was.
+    pub const fn of_time(&self) -> &'static str {
+        match self.reason {
+            Reason::Gap => "up to the end of the week",
+            Reason::Theme => "since it is in the backlog",
+            Reason::Promises | Reason::Effort => "in this week",
+            Reason::Page => "in four weeks",
+            Reason::Feedback => "as it says",
+        }
+    }
+}
+
 /// Where something of a platform is on the review site, from the root of its address. `rest` is as in `gaps/4`.
 pub fn path(platform: &str, rest: &str) -> String {
     format!("/review/p/{platform}/{rest}")
+}
+
+/// A list of the review site narrowed to a week, and by what else is said: `questions?from=2026-05-04&to=2026-05-10`.
+pub fn list_of(week: IsoWeek, list: &str, narrowed: &[(&str, &str)]) -> String {
+    let (first, last) = (week.monday().to_string(), week.sunday().to_string());
+    let days = [("from", first.as_str()), ("to", last.as_str())];
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(narrowed).extend_pairs(days).finish();
+    format!("{list}?{query}")
+}
+
+/// Requests of a route, or of all, that were opened up to the end of a week and whose promise was broken.
+pub fn broken(week: IsoWeek, route: Option<&str>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(route) = route {
+        query.append_pair("route", route);
+    }
+    let query = query.append_pair("promise", "broken").append_pair("to", &week.sunday().to_string()).finish();
+    format!("requests?{query}")
 }
 
 /// The three things that cost most, the first one most. Each rule suggests one thing at most.
@@ -78,7 +109,7 @@ fn gap(facts: &DigestFacts) -> Option<Suggestion> {
     Some(Suggestion {
         reason: Reason::Gap,
         text: format!(
-            "Write the page that answers “{}”: {} of {teams} found no answer.",
+            "Write the page that answers “{}”: up to the end of the week {} of {teams} found no answer.",
             capped(&gap.title),
             plural(gap.questions, "question", "questions"),
         ),
@@ -102,22 +133,21 @@ fn theme(facts: &DigestFacts, ranked: &[Ranked]) -> Option<Suggestion> {
 
 fn promises(facts: &DigestFacts, insight: &Insight) -> Option<Suggestion> {
     let low = |rate: &Rate| rate.n >= ENOUGH_PROMISES && rate.share().is_some_and(|share| share < FEW_KEPT);
-    let broken = |route: &RoutePromises| -> u64 {
+    let lost = |route: &RoutePromises| -> u64 {
         let rates = [route.first_response, route.resolution];
         rates.iter().filter(|rate| low(rate)).map(|rate| rate.n - rate.hits).sum()
     };
-    let route = facts.promises.iter().filter(|route| broken(route) > 0).max_by_key(|route| broken(route))?;
+    let route = facts.promises.iter().filter(|route| lost(route) > 0).max_by_key(|route| lost(route))?;
     let said = |what: &str, rate: &Rate| {
         low(rate).then(|| format!("{what} {} of {} kept", percent(rate.share().unwrap_or_default()), rate.n))
     };
     let said = [said("first response", &route.first_response), said("resolution", &route.resolution)];
     let said: Vec<String> = said.into_iter().flatten().collect();
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("route", &route.route).finish();
     Some(Suggestion {
         reason: Reason::Promises,
         text: format!("Look at the route {}, whose promises are too seldom kept: {}.", route.route, said.join(", ")),
-        minutes: broken(route) * u64::from(insight.minutes_per_request),
-        path: path(&facts.platform, &format!("requests?{query}")),
+        minutes: lost(route) * u64::from(insight.minutes_per_request),
+        path: path(&facts.platform, &broken(facts.week, Some(&route.route))),
     })
 }
 
@@ -129,7 +159,8 @@ fn page(facts: &DigestFacts) -> Option<Suggestion> {
     );
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("helpful", "no")
-        .append_pair("page", &format!("{}/{}", page.source, page.path))
+        .append_pair("from", &facts.week.back(3).monday().to_string())
+        .append_pair("to", &facts.week.sunday().to_string())
         .finish();
     Some(Suggestion {
         reason: Reason::Page,
@@ -155,7 +186,6 @@ fn feedback(facts: &DigestFacts) -> Option<Suggestion> {
 
 fn effort(facts: &DigestFacts) -> Option<Suggestion> {
     let harder = facts.harder.iter().max_by_key(|harder| harder.minutes)?;
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("capability", &harder.capability).finish();
     Some(Suggestion {
         reason: Reason::Effort,
         text: format!(
@@ -169,6 +199,6 @@ fn effort(facts: &DigestFacts) -> Option<Suggestion> {
             minutes(harder.minutes),
         ),
         minutes: harder.minutes,
-        path: path(&facts.platform, &format!("questions?{query}")),
+        path: path(&facts.platform, &list_of(facts.week, "questions", &[("capability", &harder.capability)])),
     })
 }

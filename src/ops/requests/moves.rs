@@ -19,7 +19,7 @@ use crate::{
         request::{IllegalMove, Move, Outcome, Priority, RootCause, RoutedBy, State, next},
         service::WorkKind,
     },
-    ops::{FormErrors, compose::escape, instruments},
+    ops::{FormErrors, compose::escape, instruments, within},
     store::{
         self, Tx,
         actions::Action,
@@ -101,13 +101,13 @@ impl Desk<'_> {
             .into())
     }
 
-    /// A form's text, without secrets; an error when it is empty.
+    /// A form's text, without secrets; an error when it is empty or too long.
     fn words(&self, field: &str) -> Result<String, Failure> {
-        let words: String = self.press.value(field).trim().chars().take(MOST_TEXT).collect();
+        let words = within(self.press.value(field).trim(), MOST_TEXT)?;
         if words.is_empty() {
             return Err(UserError::new("There is no text in that.", "Write a sentence.").into());
         }
-        Ok(self.core.clean(&words).text)
+        Ok(self.core.clean(words).text)
     }
 
     /// Nothing was sent in yet: the button itself was pressed.
@@ -209,16 +209,8 @@ impl Desk<'_> {
         let why = format!("{} sent it there", self.person.name);
         let private = request.private || desk::is_restricted(self.platform, &route);
         let before = request.route.clone();
-        let after = Request {
-            state,
-            assignee: None,
-            waiting_since: None,
-            routed_by: RoutedBy::Person,
-            routed_why: why,
-            private,
-            route,
-            ..request
-        };
+        let after =
+            Request { state, assignee: None, routed_by: RoutedBy::Person, routed_why: why, private, route, ..request };
         // What people correct is what the router learns from.
         store::requests::teach(tx, &after, self.core.clock.now()).await?;
         let entry = Entry::of("rerouted").detail(json!({ "from": before, "to": after.route }));
@@ -528,6 +520,9 @@ pub(super) async fn resolved(core: &Core, tx: &mut Tx, request: Request, end: En
     };
     store::requests::teach(tx, &after, now).await?;
     detail["cause"] = json!(cause.id());
+    if let Some(minutes) = after.minutes {
+        detail["minutes"] = json!(minutes);
+    }
     let after = keep(core, tx, after, by, Entry::of("resolved").text(words.as_str()).detail(detail)).await?;
     question::ask(core, tx, &after, solver, &words).await?;
     let said = format!("**{}** resolved this ({}).", escape(solver), cause.label().to_lowercase());

@@ -417,8 +417,12 @@ async fn hold_back(
             None => None,
         };
         let argument = request.id.to_string();
-        let join =
-            store::actions::of_subject(tx, &*core.clock, "request.join", draft.id.uuid(), Some(&argument)).await?;
+        let join = if request.state.is_active() {
+            let subject = draft.id.uuid();
+            Some(store::actions::of_subject(tx, &*core.clock, "request.join", subject, Some(&argument)).await?)
+        } else {
+            None
+        };
         lines.push((join, show::similar_line(platform, request, worker.as_deref()), request.number));
     }
     let anyway = store::actions::of_subject(tx, &*core.clock, "request.anyway", draft.id.uuid(), None).await?;

@@ -149,15 +149,19 @@ pub(super) fn offer(action: ActionId, team: &str) -> Card {
 }
 
 /// What else there is like it, before anything is sent.
-pub(super) fn similar(lines: &[(ActionId, String, i64)], anyway: ActionId) -> Card {
+///
+/// Each with its number, and with the button that joins it, where it is not over: then it is only shown how it ended.
+pub(super) fn similar(lines: &[(Option<ActionId>, String, i64)], anyway: ActionId) -> Card {
     let mut blocks = vec![text("Before I send it: this looks like something the team knows.")];
     let mut items = Vec::new();
     for (join, line, number) in lines {
         blocks.push(text(line.clone()));
-        items.push(button(*join, &format!("Join #{number}")));
+        items.extend(join.map(|join| button(join, &format!("Join #{number}"))));
+    }
+    if !items.is_empty() {
+        blocks.push(note("Whoever joins a request is told how it ends."));
     }
     items.push(primary(anyway, "Send anyway"));
-    blocks.push(note("Whoever joins a request is told how it ends."));
     blocks.push(Block::Buttons { items });
     Card { blocks }
 }

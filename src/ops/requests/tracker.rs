@@ -457,8 +457,10 @@ async fn hear(
         return Ok(());
     }
     let words: String = text.chars().filter(|c| *c != '\0').take(MOST_TEXT).collect();
-    let card = show::carried(&format!("{} ({})", core.clean(author).text, ticket.short()), &core.clean(&words).text);
-    let entry = Entry::of("said").detail(json!({ "side": "support", "tracker": mark }));
+    let (author, words) = (core.clean(author).text, core.clean(&words).text);
+    let card = show::carried(&format!("{author} ({})", ticket.short()), &words);
+    let told = format!("{} ({}): {words}", crate::ops::compose::escape(&author), ticket.short());
+    let entry = Entry::of("said").text(told).detail(json!({ "side": "support", "tracker": mark }));
     let after = keep(core, tx, request, None, entry).await?;
     tell_both(core, tx, &after, &card, &card).await
 }

@@ -205,7 +205,7 @@ impl Reader<'_> {
             place: Some(ranked.place),
             usual_place: Some(ranked.usual_place),
             factors: Some(ranked.factors),
-            score: Some(ranked.score),
+            score: Some((ranked.score * 100.0).round() / 100.0),
             ..ThemeItem::of(ranked.theme)
         };
         Ok(ranked.into_iter().map(item).collect())

@@ -17,7 +17,7 @@ use crate::{
         ids::{ActionId, AuditId, JobId},
         people::Person,
     },
-    ops::{Core, Failure, UserError, compose::escape, deliver, login, requests},
+    ops::{Core, Failure, UserError, compose::escape, deliver, login, requests, within},
     store::{self, Tx, actions::Action, audit, tokens::Token},
 };
 
@@ -131,8 +131,8 @@ impl Reader<'_> {
         feedback.status = triage.status;
         feedback.capability =
             triage.capability.filter(|id| self.platform.capabilities.iter().any(|capability| capability.id == *id));
-        let reply = triage.reply.map(|text| text.trim().chars().take(MOST_REPLY).collect::<String>());
-        let reply = reply.map(|text| self.core.clean(&text).text).filter(|text| !text.is_empty());
+        let reply = triage.reply.as_deref().map(|text| within(text.trim(), MOST_REPLY)).transpose()?;
+        let reply = reply.map(|text| self.core.clean(text).text).filter(|text| !text.is_empty());
         let mut told = false;
         if let Some(reply) = &reply {
             feedback.reply = Some(reply.clone());

@@ -1,5 +1,7 @@
 //! One thing and all that belongs to it: a question from its message to its outcome, a request with its timeline.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -9,10 +11,14 @@ use crate::{
     clock::Timestamp,
     domain::{
         answer::{Citation, Mode, RatingReason, Verdict},
-        ids::{AnswerId, QuestionId, RequestId},
+        ids::{AnswerId, MessageId, QuestionId, RequestId},
+        request::RootCause,
     },
-    ops::{insight::ledger, requests, respond, why},
-    store::{self, Tx, requests::Request},
+    ops::{compose, insight::ledger, requests, respond, why},
+    store::{
+        self, Tx,
+        requests::{Event, Request},
+    },
 };
 
 /// A question and what became of it.
@@ -88,6 +94,9 @@ pub struct TimelineEntry {
     pub at: Timestamp,
     pub actor: Option<String>,
     pub kind: String,
+    /// What became of it, in a few words: `to Sam Support`, `from normal to high`, `Documentation gap, 45 min`.
+    pub what: Option<String>,
+    /// What was said with it; of a message, its words as they are now.
     pub text: Option<String>,
     pub detail: Json,
     /// Not for the requester's eyes.
@@ -190,19 +199,23 @@ impl Reader<'_> {
     async fn story_of(&self, tx: &mut Tx, request: Request) -> anyhow::Result<RequestStory> {
         let works = self.may_work(&request);
         let words = works || request.requester == self.person.id;
-        let events = store::requests::events(tx, request.id).await?;
-        let timeline = events
-            .into_iter()
-            .filter(|event| works || !event.internal)
-            .map(|event| TimelineEntry {
+        let mut events = store::requests::events(tx, request.id).await?;
+        events.retain(|event| works || !event.internal);
+        let people = events.iter().filter_map(|event| event.detail["to"].as_str().map(str::to_owned)).collect();
+        let known = names(self.core, tx, people).await?;
+        let mut timeline = Vec::new();
+        for event in events {
+            let text = if words { said(tx, &event).await? } else { None };
+            timeline.push(TimelineEntry {
                 at: event.at,
+                what: self.what(&event, &known, words),
                 actor: words.then_some(event.actor_name),
                 kind: event.kind,
-                text: Some(event.text).filter(|text| words && !text.is_empty()),
+                text,
                 detail: if works { event.detail } else { Json::Null },
                 internal: event.internal,
-            })
-            .collect();
+            });
+        }
         let promise = requests::promise_words(self.core, tx, &request).await?;
         let (text, form) = (request.text.clone(), request.form.clone());
         let (resolution, routed_why) = (request.resolution.clone(), request.routed_why.clone());
@@ -222,6 +235,33 @@ impl Reader<'_> {
         })
     }
 
+    /// What an entry changed, in words. People are named only to those who may read what they say.
+    fn what(&self, event: &Event, known: &BTreeMap<String, String>, people: bool) -> Option<String> {
+        let detail = &event.detail;
+        let text = |key: &str| detail[key].as_str();
+        let route = |id| requests::route_name(self.platform, id);
+        match event.kind.as_str() {
+            "assigned" => text("to").filter(|_| people).map(|to| format!("to {}", name(known, to))),
+            "rerouted" => Some(format!("from {} to {}", route(text("from")?), route(text("to")?))),
+            "priority" => Some(format!("from {} to {}", text("from")?, text("to")?)),
+            "resolved" => {
+                let cause = text("cause").and_then(RootCause::from_id).map(|cause| cause.label().to_owned());
+                let minutes = detail["minutes"].as_i64().map(|minutes| format!("{minutes} min of work"));
+                let said: Vec<String> = cause.into_iter().chain(minutes).collect();
+                (!said.is_empty()).then(|| said.join(", "))
+            }
+            "merged" | "split" => detail["into"].as_i64().map(|number| format!("into #{number}")),
+            "absorbed" => detail["from"].as_i64().map(|number| format!("#{number}")),
+            "opened" => match detail["split_from"].as_i64() {
+                Some(number) => Some(format!("from #{number}")),
+                None => text("route").map(|id| format!("for {}", route(id))),
+            },
+            "effort" => detail["score"].as_i64().map(|score| format!("{score} of 7")),
+            "promise" => text("mark")?.rsplit_once(' ').map(|(mark, _)| mark.replace('_', " ")),
+            _ => None,
+        }
+    }
+
     /// Who could be given the request, and where it could go: ids and names.
     ///
     /// # Errors
@@ -236,6 +276,20 @@ impl Reader<'_> {
             route: request.route,
         })
     }
+}
+
+/// The words of an entry: those of the message that it stands for, as they are now, else its own.
+async fn said(tx: &mut Tx, event: &Event) -> store::Result<Option<String>> {
+    let message = event.detail["message"].as_str().and_then(|id| id.parse::<MessageId>().ok());
+    let Some(message) = message else { return Ok(Some(event.text.clone()).filter(|text| !text.is_empty())) };
+    let Some(message) = store::messages::by_id(tx, message).await? else { return Ok(None) };
+    if message.deleted_at.is_some() {
+        return Ok(Some("(Taken back by its author.)".to_owned()));
+    }
+    let files: Vec<&str> = message.files.iter().map(|file| file.name.as_str()).collect();
+    let files = (!files.is_empty()).then(|| format!("With {}.", compose::escape(&files.join(", "))));
+    let parts: Vec<String> = Some(message.text).filter(|text| !text.is_empty()).into_iter().chain(files).collect();
+    Ok((!parts.is_empty()).then(|| parts.join("\n\n")))
 }
 
 /// What a request can become.

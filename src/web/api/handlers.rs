@@ -26,7 +26,10 @@ use crate::{
         health,
         lists::{Cursor, Page},
     },
-    web::review::{lists::List, params::Params},
+    web::review::{
+        lists::{self, List, Unknown},
+        params::Params,
+    },
 };
 
 type Answer = Result<Json<Value>, Problem>;
@@ -53,6 +56,10 @@ async fn list(caller: &Caller, platform: &str, name: &str) -> Answer {
     let reader = caller.at(platform)?;
     let params = &caller.params;
     let list = List::named(name, params).ok_or_else(Problem::missing)?;
+    if let Some(Unknown { name, value, allowed }) = lists::unknown(name, params).into_iter().next() {
+        let allowed = allowed.join(", ");
+        return Err(Problem::unreadable(format!("There is no {name} {value:?}. It is one of: {allowed}.")));
+    }
     let limit = number(params, "limit", (1, ROWS, MOST_ROWS))?;
     let after = params.page()?.after;
     let span = params.span(&caller.platform.zone())?;
@@ -202,8 +209,17 @@ pub async fn metrics(caller: Caller, Path(platform): Path<String>) -> Answer {
 
 /// A body as the type a call has.
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(body))
-        .map_err(|error| Problem::unreadable(format!("{}: {}.", error.path(), error.inner())))
+    if !body.trim_start().starts_with('{') {
+        return Err(Problem::unreadable("Send the body as a JSON object, with Content-Type: application/json."));
+    }
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(body)).map_err(|error| {
+        // What is wrong with the whole, or cannot be placed, has no path worth naming.
+        let place = match error.path().to_string().as_str() {
+            "." | "?" => String::new(),
+            path => format!("{path}: "),
+        };
+        Problem::unreadable(format!("{place}{}.", error.inner()))
+    })
 }
 
 #[derive(Debug, Deserialize)]

@@ -67,6 +67,7 @@ pub(super) fn routes(core: &Arc<Core>) -> Router<Arc<Core>> {
     router
         .route("/api/v1/{*rest}", get(handlers::nothing_here).post(handlers::nothing_here))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(problem::in_details))
         .layer(middleware::from_fn_with_state(tally, tally::limit))
 }
 

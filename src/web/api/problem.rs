@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json,
+    extract::Request,
     http::{StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -48,6 +50,29 @@ impl Problem {
 
     pub fn unreadable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "The call cannot be read", detail)
+    }
+}
+
+/// Makes problem details of what the framework refuses in bare words: a body that is too long or no text, a method that an
+/// address does not take.
+pub async fn in_details(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let bare = |kind: &header::HeaderValue| kind.as_bytes().starts_with(b"text/plain");
+    if !response.headers().get(header::CONTENT_TYPE).is_none_or(bare) {
+        return response;
+    }
+    match response.status() {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(status, "The body is too long", "Shorten it; nothing of it was kept.").into_response()
+        }
+        status @ StatusCode::METHOD_NOT_ALLOWED => {
+            let detail = "The document at /api/v1/openapi.json says which methods an address takes.";
+            Problem::new(status, "The address does not take this method", detail).into_response()
+        }
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => {
+            Problem::unreadable("Send the body as JSON, in UTF-8.").into_response()
+        }
+        _ => response,
     }
 }
 

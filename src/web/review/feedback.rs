@@ -58,7 +58,7 @@ struct InboxPage {
 }
 
 pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
-    let stay = visit.at(&platform, Needs::Reading)?;
+    let stay = visit.at(&platform, Needs::Reading)?.with_known_filters("feedback");
     let params = &stay.visit.params;
     let refused = |failure| stay.visit.refused(failure);
     let (span, page) = (params.span(&stay.zone).map_err(refused)?, params.page().map_err(refused)?);
@@ -68,7 +68,7 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
         params.choice("status", "Status", plain(Status::ALL.into_iter().map(Status::id))),
         params.choice("kind", "Kind", plain(kinds)),
         params.choice("capability", "Capability", stay.capabilities()),
-        params.choice("team", "Team", stay.teams()),
+        params.choice("team", "Team", stay.teams().await?),
     ];
     fields.extend(params.days());
     let listing = Listing::of(&stay, "feedback", fields, &mut items);

@@ -90,7 +90,7 @@ pub fn rooms(stay: &Stay, here: &str) -> Vec<Way> {
 }
 
 pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
-    let stay = visit.at(&platform, Needs::Reading)?;
+    let stay = visit.at(&platform, Needs::Reading)?.with_known_filters("gaps");
     let params = &stay.visit.params;
     let page = params.page().map_err(|failure| stay.visit.refused(failure))?;
     let state = lists::gap_state(params);
@@ -216,7 +216,8 @@ fn desk_view(stay: &Stay, desk: Desk, typed: Option<Typed>, title: &str, open: b
     };
     let one_line = |text: &String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let typed = typed.unwrap_or_else(|| Typed {
-        title: title.to_owned(),
+        // What was published names it from then on.
+        title: answers.first().map_or_else(|| title.to_owned(), |(_, published)| published.clone()),
         markdown: draft,
         phrasings: phrasings.iter().map(one_line).collect::<Vec<_>>().join("\n"),
         review_by: usual_review(stay),

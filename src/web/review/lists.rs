@@ -7,6 +7,7 @@ use crate::{
     domain::{
         feedback::{Kind, Status},
         gap::GapState,
+        request::{Priority, RequestKind, RootCause, State},
         theme::Weights,
     },
     ops::review::{
@@ -82,6 +83,50 @@ fn rows<T: Listed>(items: &[T]) -> anyhow::Result<Vec<(Cursor, Json)>> {
     items.iter().map(|item| Ok((item.cursor(), serde_json::to_value(item)?))).collect()
 }
 
+/// A filter whose value nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    pub name: &'static str,
+    pub value: String,
+    pub allowed: Vec<&'static str>,
+}
+
+/// What is fixed about a list's filters: their names, and the values that they take.
+fn fixed(list: &str) -> Vec<(&'static str, Vec<&'static str>)> {
+    let statuses = || Status::ALL.map(Status::id).to_vec();
+    match list {
+        "questions" => vec![
+            ("verdict", vec!["answered", "suggested", "abstained"]),
+            ("outcome", vec!["open", "resolved", "returned", "unresolved", "unknown"]),
+            ("mode", vec!["extractive", "generated", "curated"]),
+            ("helpful", vec!["yes", "no"]),
+        ],
+        "requests" => vec![
+            ("state", std::iter::once("active").chain(State::ALL.map(State::id)).collect()),
+            ("priority", Priority::ALL.map(Priority::id).to_vec()),
+            ("cause", RootCause::ALL.map(RootCause::id).to_vec()),
+            ("kind", vec![RequestKind::Support.id(), RequestKind::Service.id()]),
+            ("promise", vec!["kept", "broken", "running"]),
+        ],
+        "feedback" => vec![
+            ("status", statuses()),
+            ("kind", Kind::CHOICES.into_iter().chain([Kind::Survey]).map(Kind::id).collect()),
+        ],
+        "gaps" => vec![("state", GapState::ALL.map(GapState::id).to_vec())],
+        "themes" => vec![("status", statuses())],
+        _ => Vec::new(),
+    }
+}
+
+/// Filters of the list whose value is none that there is.
+pub fn unknown(list: &str, params: &Params) -> Vec<Unknown> {
+    let wrong = |(name, allowed): (&'static str, Vec<&'static str>)| {
+        let value = params.get(name).filter(|value| !allowed.contains(value))?.to_owned();
+        Some(Unknown { name, value, allowed })
+    };
+    fixed(list).into_iter().filter_map(wrong).collect()
+}
+
 pub fn questions(params: &Params) -> QuestionFilter {
     QuestionFilter {
         verdict: params.owned("verdict"),
@@ -107,6 +152,7 @@ pub fn requests(params: &Params) -> RequestFilter {
         assignee: params.owned("assignee"),
         cause: params.owned("cause"),
         kind: params.owned("kind"),
+        promise: params.owned("promise"),
     }
 }
 

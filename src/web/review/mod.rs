@@ -31,7 +31,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use sha2::{Digest as _, Sha256};
@@ -64,6 +64,7 @@ pub(super) fn routes(core: &Arc<Core>) -> Router<Arc<Core>> {
         .layer(middleware::from_fn_with_state(login_tally, tally::limit));
     let rooms = Router::new()
         .route("/review", get(overview::home))
+        .route("/review/", get(|| async { Redirect::permanent("/review") }))
         .route("/review/mine", get(requests::mine))
         .route("/review/logout", post(login::leave))
         .route("/review/theme", post(login::theme))
@@ -106,6 +107,7 @@ pub(super) fn routes(core: &Arc<Core>) -> Router<Arc<Core>> {
     Router::new()
         .merge(doors)
         .merge(rooms)
+        .layer(middleware::from_fn_with_state(Arc::clone(core), visit::refuse_in_pages))
         .layer(middleware::from_fn_with_state(Arc::clone(core), only_own_forms))
         .layer(fixed(header::CACHE_CONTROL, "no-store"))
         .route("/review/assets/review.css", get(|| async { asset("text/css; charset=utf-8", CSS) }))

@@ -180,13 +180,13 @@ fn asked(stay: &Stay, series: &[Week]) -> Bars {
         .collect();
     let total = |of: usize| data.iter().map(|(_, counts)| counts[of]).sum::<i64>();
     let says = format!(
-        "In {CHARTED} weeks {} questions were answered, {} got a page suggested and {} could not be answered.",
+        "In {CHARTED} times seven days up to now {} questions were answered, {} got a page suggested and {} could not be answered.",
         total(0),
         total(1),
         total(2)
     );
     let names = vec!["Answered", "Suggested a page", "Could not answer"];
-    Bars::new("Questions by week", says, "Week from", names, data)
+    Bars::new("Questions in each seven days up to now", says, "Seven days from", names, data)
 }
 
 fn rates(stay: &Stay, series: &[Week]) -> Lines {
@@ -198,11 +198,17 @@ fn rates(stay: &Stay, series: &[Week]) -> Lines {
         series.iter().map(of).fold(Rate::default(), |sum, it| Rate::of(sum.hits + it.hits, sum.n + it.n))
     };
     let says = format!(
-        "In {CHARTED} weeks, resolved of the questions we know of: {}; answered of all: {}. The bands are 95 % intervals.",
+        "In {CHARTED} times seven days up to now, resolved of the questions we know of: {}; answered of all: {}. The bands are 95 % intervals.",
         in_words(&all(|week| week.deflection.resolved)),
         in_words(&all(|week| week.answered))
     );
-    Lines::new("Rates by week", says, "Week from", vec!["Resolved, of those we know of", "Answered, of all"], data)
+    Lines::new(
+        "Rates in each seven days up to now",
+        says,
+        "Seven days from",
+        vec!["Resolved, of those we know of", "Answered, of all"],
+        data,
+    )
 }
 
 fn outcomes(stay: &Stay, deflection: &Deflection) -> Vec<Share> {

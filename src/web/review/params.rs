@@ -33,6 +33,11 @@ impl Params {
         self.0.get(name).cloned()
     }
 
+    /// Takes a pair away.
+    pub fn drop(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// `?…` with one more pair in place of an earlier one, or without it.
     pub fn with(&self, name: &str, value: Option<&str>) -> String {
         let mut pairs = self.0.clone();

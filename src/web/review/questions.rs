@@ -71,7 +71,7 @@ struct QuestionsPage {
 }
 
 pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
-    let stay = visit.at(&platform, Needs::Reading)?;
+    let stay = visit.at(&platform, Needs::Reading)?.with_known_filters("questions");
     let params = &stay.visit.params;
     let refused = |failure| stay.visit.refused(failure);
     let (span, page) = (params.span(&stay.zone).map_err(refused)?, params.page().map_err(refused)?);
@@ -86,7 +86,7 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
             [("yes", "Helpful"), ("no", "Not helpful")].map(|(id, label)| (id.to_owned(), label.to_owned())),
         ),
         params.choice("capability", "Capability", stay.capabilities()),
-        params.choice("team", "Team", stay.teams()),
+        params.choice("team", "Team", stay.teams().await?),
         params.choice("channel", "Channel", stay.reader().channels()),
     ];
     fields.extend(params.days());

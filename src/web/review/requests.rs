@@ -63,7 +63,7 @@ fn routes(stay: &Stay) -> Vec<(String, String)> {
 }
 
 pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
-    let stay = visit.at(&platform, Needs::Reading)?;
+    let stay = visit.at(&platform, Needs::Reading)?.with_known_filters("requests");
     let params = &stay.visit.params;
     let refused = |failure| stay.visit.refused(failure);
     let (span, page) = (params.span(&stay.zone).map_err(refused)?, params.page().map_err(refused)?);
@@ -77,9 +77,10 @@ pub async fn list(visit: Visit, Path(platform): Path<String>) -> Result<Response
         params.choice("priority", "Priority", plain(Priority::ALL.into_iter().map(Priority::id))),
         params.choice("route", "Route", routes(&stay)),
         params.choice("capability", "Capability", stay.capabilities()),
-        params.choice("team", "Team", stay.teams()),
+        params.choice("team", "Team", stay.teams().await?),
         params.choice("service", "Service", services),
         params.choice("cause", "Root cause", causes),
+        params.choice("promise", "A promise", plain(["kept", "broken", "running"])),
     ];
     fields.extend(params.days());
     let listing = Listing::of(&stay, "requests", fields, &mut items);
@@ -120,6 +121,7 @@ struct EntryView {
     at: Moment,
     who: String,
     kind: String,
+    what: Option<String>,
     html: Option<String>,
     internal: bool,
 }
@@ -169,11 +171,23 @@ impl Moves {
     }
 }
 
+/// What somebody did, as the timeline says it after their name.
+fn did(kind: &str) -> String {
+    match kind {
+        "priority" => "changed the priority".to_owned(),
+        "promise" => "watched the promises".to_owned(),
+        "effort" => "scored the effort".to_owned(),
+        "note" => "noted".to_owned(),
+        other => readable(other).to_lowercase(),
+    }
+}
+
 fn entry(stay: &Stay, entry: TimelineEntry) -> EntryView {
     EntryView {
         at: stay.moment(entry.at),
         who: entry.actor.unwrap_or_else(|| "Somebody".to_owned()),
-        kind: readable(&entry.kind).to_lowercase(),
+        kind: did(&entry.kind),
+        what: entry.what,
         html: entry.text.map(|text| render::html(&text)),
         internal: entry.internal,
     }

@@ -1,7 +1,12 @@
 //! Behind the counter: the audit log, how the program stands, and tokens of the API.
 
 use askama::Template;
-use axum::{Form, extract::Path, response::Response};
+use axum::{
+    Form,
+    extract::Path,
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Redirect, Response},
+};
 use serde::Deserialize;
 
 use super::{
@@ -46,25 +51,11 @@ pub async fn audit(visit: Visit, Path(platform): Path<String>) -> Result<Respons
     let mut items = stay.reader().audit(&lists::audit(params), span, page).await?;
     let people = stay.platform.people.iter().map(|member| (member.id.clone(), member.name.clone()));
     let actors = people.chain([("stationmaster".to_owned(), "Stationmaster".to_owned())]);
-    let verbs = [
-        "request.opened",
-        "request.claimed",
-        "request.assigned",
-        "request.routed",
-        "request.resolved",
-        "request.closed",
-        "feedback.triaged",
-        "gap.answer",
-        "gap.dismiss",
-        "answer.retire",
-        "theme.decide",
-        "theme.merge",
-        "theme.split",
-        "token.created",
-        "token.revoked",
-        "job.replayed",
-    ];
-    let verbs = verbs.map(|verb| (verb.to_owned(), verb.replace('.', " ")));
+    let verbs = {
+        let mut tx = stay.visit.core.db.read().await?;
+        store::lists::audit_verbs(&mut tx, &platform).await?
+    };
+    let verbs = verbs.into_iter().map(|verb| (verb.clone(), verb.replace(['.', '_'], " ")));
     let mut fields = vec![params.choice("actor", "Who", actors), params.choice("verb", "What", verbs)];
     fields.extend(params.days());
     let listing = Listing::of(&stay, "audit", fields, &mut items);
@@ -217,9 +208,15 @@ async fn tokens_page(stay: &Stay, fresh: Option<String>) -> Result<Response, Ref
     visit::show(&page)
 }
 
-pub async fn tokens(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
+pub async fn tokens(visit: Visit, headers: HeaderMap, Path(platform): Path<String>) -> Result<Response, Refusal> {
     let stay = visit.at(&platform, Needs::Deciding)?;
-    tokens_page(&stay, None).await
+    let fresh = visit::fresh_token(&headers);
+    let shown = fresh.is_some();
+    let mut response = tokens_page(&stay, fresh).await?;
+    if shown {
+        response.headers_mut().append(header::SET_COOKIE, visit::fresh_token_cookie(&stay.visit.core, ""));
+    }
+    Ok(response)
 }
 
 #[derive(Debug, Deserialize)]
@@ -230,7 +227,7 @@ pub struct NewToken {
     days: u32,
 }
 
-/// Makes a token. Its text is on the page that answers, and nowhere else.
+/// Makes a token. Its text is on the page that comes next, once: a page that is loaded anew neither shows it nor makes another.
 pub async fn create_token(
     visit: Visit,
     Path(platform): Path<String>,
@@ -242,7 +239,9 @@ pub async fn create_token(
     let scope = Scope::from_id(&form.scope).ok_or_else(|| stay.visit.refused(unknown().into()))?;
     let made = stay.reader().create_token(&form.name, scope, form.days).await;
     let (_, text) = made.map_err(|failure| stay.visit.refused(failure))?;
-    tokens_page(&stay, Some(text)).await
+    let mut response = Redirect::to(&stay.path("/tokens")).into_response();
+    response.headers_mut().append(header::SET_COOKIE, visit::fresh_token_cookie(&stay.visit.core, &text));
+    Ok(response)
 }
 
 pub async fn revoke_token(

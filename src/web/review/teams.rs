@@ -134,7 +134,7 @@ fn chart(stay: &Stay, adoption: &Adoption) -> Bars {
         counts().max().unwrap_or(0),
         counts().next_back().unwrap_or(0)
     );
-    Bars::new("Active teams by week", says, "Week from", vec!["Active teams"], data)
+    Bars::new("Active teams in each seven days up to now", says, "Seven days from", vec!["Active teams"], data)
 }
 
 fn active(stay: &Stay, adoption: &Adoption) -> Vec<TeamRow> {
@@ -224,6 +224,9 @@ pub async fn statement(visit: Visit, Path((platform, team)): Path<(String, Strin
     };
     let core = &stay.visit.core;
     if statements::may_see(&stay.platform, &team, &stay.visit.person).is_err() {
+        return Err(stay.visit.missing());
+    }
+    if !stay.known_teams().await?.contains(&team) {
         return Err(stay.visit.missing());
     }
     let last = Month::last(core.clock.now(), &stay.zone);

@@ -57,6 +57,13 @@ impl Row {
         }
     }
 
+    /// Some of its minutes are beyond what one team's week counts in the order.
+    fn counts_less(&self) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "minutes of people")]
+        let all = self.item.minutes as f64;
+        self.item.factors.as_ref().is_some_and(|factors| (factors.minutes - all).abs() >= 0.5)
+    }
+
     fn moved(&self) -> bool {
         self.item.place != self.item.usual_place
     }
@@ -96,7 +103,7 @@ fn weights(stay: &Stay) -> [Field; 3] {
 }
 
 pub async fn backlog(visit: Visit, Path(platform): Path<String>) -> Result<Response, Refusal> {
-    let stay = visit.at(&platform, Needs::Reading)?;
+    let stay = visit.at(&platform, Needs::Reading)?.with_known_filters("themes");
     let params = &stay.visit.params;
     let filter = lists::themes(params);
     let items = stay.reader().backlog(&filter).await?;
@@ -266,17 +273,13 @@ fn people(n: i64) -> String {
 fn owner(stay: &Stay, story: &ThemeStory) -> Owner {
     let theme = &story.theme;
     let others = Status::ALL.into_iter().filter(|status| *status != theme.status);
-    let next = match theme.status {
-        Status::New | Status::Shipped | Status::Declined => Status::Reviewed,
-        Status::Reviewed => Status::Planned,
-        Status::Planned => Status::Shipped,
-    };
     Owner {
         statuses: others
             .map(|status| Choice {
                 value: status.id().to_owned(),
                 label: status.label().to_owned(),
-                chosen: status == next,
+                // Deciding tells people: nothing is chosen before the owner chose.
+                chosen: false,
             })
             .collect(),
         capabilities: stay

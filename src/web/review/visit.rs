@@ -1,11 +1,12 @@
 //! Somebody on the site: their session, what they may see of a platform, and the frame that every page stands in.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use askama::Template;
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
 };
 use jiff::tz::TimeZone;
@@ -30,6 +31,7 @@ const THEME: &str = "stationmaster_theme";
 /// The cookie of an attempt to log in with the company's account.
 const ATTEMPT: &str = "stationmaster_login";
 const SECURE_ATTEMPT: &str = "__Host-stationmaster_login";
+const FRESH_TOKEN: &str = "stationmaster_token";
 const NOTICE: &str = "stationmaster_notice";
 
 /// What a page could not be shown for.
@@ -58,6 +60,12 @@ pub struct Look {
     pub here: String,
     /// What the store holds was never said by anybody.
     pub invented: bool,
+    /// The page of this site that led here.
+    pub back: Option<String>,
+    /// The platform, where the page is one of a platform's.
+    pub place: Option<Place>,
+    /// Platforms to go to: ids and names.
+    pub others: Vec<(String, String)>,
 }
 
 impl Look {
@@ -71,7 +79,7 @@ impl Look {
             form_urlencoded::parse(format!("n={text}").as_bytes()).next().map(|(_, text)| text.into_owned())
         });
         let here = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
-        Self { theme, notice, name: None, csrf: String::new(), here, invented: false }
+        Self { theme, notice, here, back: back(&parts.headers), ..Self::default() }
     }
 }
 
@@ -86,6 +94,15 @@ where
         let invented = is_invented(&Arc::<Core>::from_ref(state)).await.unwrap_or(false);
         Ok(Self { invented, ..Self::of(parts) })
     }
+}
+
+/// The page of this site that a browser came from.
+fn back(headers: &HeaderMap) -> Option<String> {
+    let referer = url::Url::parse(headers.get(header::REFERER)?.to_str().ok()?).ok()?;
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let port = referer.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let ours = format!("{}{port}", referer.host_str()?) == host && referer.path().starts_with("/review");
+    ours.then(|| referer[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
 }
 
 /// Does the store hold an invented year?
@@ -144,6 +161,19 @@ pub fn theme_cookie(core: &Core, theme: Option<&str>) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
+/// The token that was just made, on its way to the page that shows it.
+pub fn fresh_token(headers: &HeaderMap) -> Option<String> {
+    cookie(headers, FRESH_TOKEN).filter(|token| !token.is_empty())
+}
+
+/// The header that takes a new token to the page that shows it, for a minute; an empty one takes it away.
+pub fn fresh_token_cookie(core: &Core, token: &str) -> HeaderValue {
+    let secure = if is_secure(core) { "; Secure" } else { "" };
+    let seconds = if token.is_empty() { 0 } else { 60 };
+    let text = format!("{FRESH_TOKEN}={token}; Path=/review; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
 /// Somebody who is logged in.
 #[derive(Debug, Clone)]
 pub struct Visit {
@@ -198,7 +228,7 @@ impl Visit {
     ///
     /// # Errors
     /// [`Refusal::Missing`]
-    pub fn at(self, platform: &str, needs: Needs) -> Result<Stay, Refusal> {
+    pub fn at(mut self, platform: &str, needs: Needs) -> Result<Stay, Refusal> {
         let known = self.core.config.platform(platform).cloned();
         let found = known.and_then(|platform| Some((review::rights(&platform, &self.person)?, platform)));
         let allowed = |rights: &Rights| match needs {
@@ -209,6 +239,8 @@ impl Visit {
         match found.filter(|(rights, _)| allowed(rights)) {
             Some((rights, platform)) => {
                 let zone = platform.zone();
+                self.look.others = self.platforms();
+                self.look.place = Some(Place { id: platform.id.clone(), name: platform.name.clone(), rights });
                 Ok(Stay { visit: self, platform, rights, zone })
             }
             None => Err(Refusal::Missing(Box::new(self.look))),
@@ -259,6 +291,22 @@ impl Visit {
 }
 
 impl Stay {
+    /// Without filters of the list whose value nobody knows; the page says so.
+    #[must_use]
+    pub fn with_known_filters(mut self, list: &str) -> Self {
+        let notes: Vec<String> = super::lists::unknown(list, &self.visit.params)
+            .into_iter()
+            .map(|super::lists::Unknown { name, value, .. }| {
+                self.visit.params.drop(name);
+                format!("There is no {name} {value}; showing all.")
+            })
+            .collect();
+        if !notes.is_empty() {
+            self.visit.look.notice = Some(notes.join(" "));
+        }
+        self
+    }
+
     pub fn reader(&self) -> Reader<'_> {
         let Self { visit, platform, rights, zone: _ } = self;
         Reader { core: &visit.core, platform, person: &visit.person, rights: *rights }
@@ -290,12 +338,24 @@ impl Stay {
         known.map_or_else(|| id.unwrap_or_default().to_owned(), |capability| capability.name.clone())
     }
 
-    /// Teams a list can be narrowed to.
-    pub fn teams(&self) -> Vec<(String, String)> {
+    /// Teams of the platform: those of the files, and those that asked for something.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn known_teams(&self) -> store::Result<BTreeSet<String>> {
         let named = self.platform.teams.iter().map(|team| &team.id);
-        let all: std::collections::BTreeSet<&String> =
-            named.chain(self.platform.people.iter().flat_map(|member| &member.teams)).collect();
-        all.into_iter().map(|team| (team.clone(), team.clone())).collect()
+        let named = named.chain(self.platform.people.iter().flat_map(|member| &member.teams)).cloned();
+        let mut tx = self.visit.core.db.read().await?;
+        let asked = store::health::known_teams(&mut tx, &self.platform.id).await?;
+        Ok(named.chain(asked).collect())
+    }
+
+    /// Teams a list can be narrowed to.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn teams(&self) -> store::Result<Vec<(String, String)>> {
+        Ok(self.known_teams().await?.into_iter().map(|team| (team.clone(), team)).collect())
     }
 }
 
@@ -359,15 +419,6 @@ impl Frame {
             Needs::Deciding => rights.is_some_and(Rights::decides),
         };
         TABS.into_iter().filter(|(_, needs)| shown(*needs)).map(|(tab, _)| tab).collect()
-    }
-
-    /// The theme that the switch turns to next.
-    pub fn other_theme(&self) -> &'static str {
-        match self.look.theme {
-            None => "dark",
-            Some("dark") => "light",
-            Some(_) => "auto",
-        }
     }
 }
 
@@ -440,12 +491,14 @@ struct MessagePage<'a> {
     frame: Frame,
     message: &'a str,
     next: &'a str,
+    back: Option<String>,
 }
 
 /// A page that says one thing.
 pub fn say(status: StatusCode, look: Look, title: &str, message: &str, next: &str) -> Response {
-    let frame = Frame { title: title.to_owned(), look, place: None, others: Vec::new(), tab: "" };
-    let page = MessagePage { frame, message, next };
+    let Look { place, others, back, .. } = look.clone();
+    let frame = Frame { title: title.to_owned(), look, place, others, tab: "" };
+    let page = MessagePage { frame, message, next, back };
     show_as(status, &page).unwrap_or_else(|_| status.into_response())
 }
 
@@ -495,4 +548,47 @@ impl From<crate::store::Error> for Refusal {
 /// Any address of the site that leads nowhere.
 pub async fn nothing_here(visit: Visit) -> Refusal {
     visit.missing()
+}
+
+/// Makes pages of what the framework refuses in bare words: a form that is too large or lacks something, an address whose
+/// number is none, a way to send that a page does not know.
+pub async fn refuse_in_pages(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+    let mut head = Request::new(());
+    *head.uri_mut() = request.uri().clone();
+    *head.headers_mut() = request.headers().clone();
+    let response = next.run(request).await;
+    let bare =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let status = response.status();
+    if !bare || !status.is_client_error() {
+        return response;
+    }
+    let (mut parts, ()) = head.into_parts();
+    let known = Visit::from_request_parts(&mut parts, &core).await.map(|visit| visit.look);
+    let look = known.unwrap_or_else(|_| Look::of(&parts));
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => Refusal::Missing(Box::new(look)).into_response(),
+        StatusCode::METHOD_NOT_ALLOWED => say(
+            status,
+            look,
+            "Nothing here",
+            "There is a page here, but it does not take that.",
+            "Go back, or to the first page of the site.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => say(
+            status,
+            look,
+            "That is too long",
+            "What you sent is longer than the site takes. Nothing was kept.",
+            "Go back, shorten it, and send it again.",
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => say(
+            status,
+            look,
+            "That did not work",
+            "The form was not complete. Nothing was kept.",
+            "Go back, reload the page, and send it again.",
+        ),
+        _ => response,
+    }
 }
