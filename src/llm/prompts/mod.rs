@@ -2,7 +2,7 @@
 //!
 //! A prompt's file is built in, and replaced by a file of the same name in the installation's folder (`model.prompts`). Its
 //! front matter says how it is asked; its parts `# System` and `# User` are templates. Whatever a template prints has to pass a
-//! filter that makes it harmless ([`fence`]); a template that prints a text bare does not load.
+//! filter that makes it harmless (`fence`); a template that prints a text bare does not load.
 
 mod answer;
 mod classify;
