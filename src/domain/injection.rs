@@ -1,7 +1,8 @@
-//! Text that speaks to a machine instead of to people: instructions to a model that hide in documents and messages.
+//! Text that speaks to a machine instead of to people: instructions to a model that hide in documents.
 //!
-//! Such a sentence is never quoted in an answer, never shown to a model, and supports nothing. It is a net with holes, and
-//! not what safety hangs on: what a model says is held against the passages all the same (`ops::generate::ground`).
+//! Such a sentence of a page is never quoted in an answer, never shown to a model, and supports nothing; what people write is shown
+//! to a model as it is, between marks that make it data (`llm::prompts`). It is a net with holes, and not what safety hangs on:
+//! what a model says is held against the passages all the same (`ops::generate::ground`).
 
 use std::sync::LazyLock;
 

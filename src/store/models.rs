@@ -167,7 +167,7 @@ pub async fn warn(tx: &mut Tx, platform: &str, day: &str, level: &str, now: Time
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     pub id: ModelAnswerId,
-    /// Of model, prompt, manner and passages.
+    /// Of model, prompt, platform, manner, what was said before and passages.
     pub basis: TextHash,
     pub question: String,
     pub said: String,

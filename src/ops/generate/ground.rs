@@ -1,9 +1,11 @@
 //! Grounding: what a model said, sentence by sentence, against the passages that it cites. What they do not support is dropped.
 //!
-//! A sentence stands when one passage it cites holds everything that can be checked literally (numbers with their units,
-//! code, addresses, names), when three neighbouring units of that passage share most of its content words, and when neither
-//! denies, or says the opposite of, what the other says. That is word-level entailment as in the lexical baseline of Dagan,
-//! Glickman and Magnini, "The PASCAL Recognising Textual Entailment Challenge" (2005), with literal checks in front.
+//! A sentence stands when one passage it cites holds everything that can be checked literally (numbers with their
+//! units, code, addresses, names), when no clause of it adds what the passage does not speak of, or says for all what
+//! it says for some, when three neighbouring units of that passage share most of its content words, and when neither
+//! denies, or says the opposite of, what the other says. That is word-level entailment as in the lexical baseline of
+//! Dagan, Glickman and Magnini, "The PASCAL Recognising Textual Entailment Challenge" (2005), with literal checks in
+//! front.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 

@@ -1,4 +1,4 @@
-//! Words of a language model, which stay what the passages say; the floor stands beneath: whatever goes wrong with a model,
+//! Words of a language model, which are held against the passages; the floor stands beneath: whatever goes wrong with a model,
 //! people get what they would get without one.
 
 pub mod answer;

@@ -41,7 +41,7 @@ pub(in crate::ops) struct Again {
     pub(in crate::ops) context: Option<String>,
 }
 
-/// The last messages of a thread between one person and the bot, oldest first.
+/// The last messages of one person in a thread, and of the bot to anybody there, oldest first.
 pub(in crate::ops) fn turns(core: &Core, earlier: &[&Message], person: &str) -> Vec<Turn> {
     let mut turns: Vec<Turn> = earlier
         .iter()
