@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,10 +25,11 @@ use crate::{
         self,
         sources::{self, Limits},
     },
-    llm::{self, Classifier, Confusion, Example, Guess},
+    llm::{self, Classifier, Confusion, Example, Guess, prompts::Prompts},
     ops::{
         compose::Shape,
-        evaluate::{self, CorpusLine},
+        evaluate::{self, Conditions, CorpusLine},
+        evaluate_words::Wordsmith,
         json_lines::json_lines,
         knowledge_base::KnowledgeBase,
         understand,
@@ -97,6 +99,9 @@ struct Answers {
     /// Hide the pages that answer each question: every question becomes unanswerable
     #[arg(long)]
     hide_relevant: bool,
+    /// Have the configured language model word the answers, and measure its words too; each question is paid for
+    #[arg(long)]
+    with_model: bool,
 }
 
 pub async fn run(config: Option<PathBuf>, eval: Eval) -> anyhow::Result<ExitCode> {
@@ -136,8 +141,16 @@ async fn answers(server: &Server, arguments: Answers) -> anyhow::Result<ExitCode
         stale_after_months: server.answers.stale_after_months,
         now: SystemClock.now(),
     };
-    let outcomes =
-        evaluate::ask_all(&knowledge, &index, &Gate::default(), &questions, shape, arguments.hide_relevant).await?;
+    let prompts = Prompts::load(server.model.prompts_folder()).map_err(|findings| anyhow::anyhow!("{findings}"))?;
+    let words = if arguments.with_model {
+        let model = llm::model(&server.model, &server.network, Arc::new(SystemClock))?;
+        let model = model.context("no language model is configured: set model.kind, as config/default.toml shows")?;
+        Some(Wordsmith { model, prompts: &prompts, settings: &server.model })
+    } else {
+        None
+    };
+    let conditions = Conditions { shape, hide_relevant: arguments.hide_relevant, words };
+    let outcomes = evaluate::ask_all(&knowledge, &index, &Gate::default(), &questions, &conditions).await?;
     if let Some(path) = &arguments.details {
         let mut text = String::new();
         for outcome in &outcomes {
@@ -146,7 +159,11 @@ async fn answers(server: &Server, arguments: Answers) -> anyhow::Result<ExitCode
         }
         std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
     }
-    let figures = evaluate::figures(&questions, &outcomes);
+    let figures = if arguments.with_model {
+        evaluate::figures_with_model(&questions, &outcomes, &server.model.currency)
+    } else {
+        evaluate::figures(&questions, &outcomes)
+    };
     if arguments.json {
         super::out!("{figures}");
     } else {

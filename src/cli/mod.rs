@@ -24,6 +24,7 @@ mod kb;
 mod review_link;
 mod serve;
 mod slack;
+mod spend;
 mod token;
 mod why;
 
@@ -79,6 +80,8 @@ enum Command {
     ReviewLink(review_link::ReviewLink),
     /// Make tokens for the API, list them, take them away
     Token(token::Tokens),
+    /// Say what the language model was asked and what it cost
+    Spend(spend::Spend),
     /// Add the bot to a Slack workspace
     Slack(slack::Slack),
     /// Add the bot to a Discord server
@@ -105,6 +108,7 @@ pub async fn run() -> ExitCode {
         Command::Jobs(command) => jobs::run(config, command).await,
         Command::ReviewLink(command) => review_link::run(config, command).await,
         Command::Token(command) => token::run(config, command).await,
+        Command::Spend(command) => spend::run(config, command).await,
         Command::Slack(command) => slack::run(config, &command),
         Command::Discord(command) => discord::run(config, command).await,
         Command::Eval(command) => eval::run(config, command).await,

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::{
     app,
     config::server::{EmbeddingsKind, SlackTransport},
-    jobs,
+    jobs::{self, Takes},
     ops::{Core, digest, insight, login, people, requests, surveys, sync, understand},
     store, telemetry, web,
 };
@@ -64,8 +64,9 @@ impl House {
         let training = train(Arc::clone(core));
         working.spawn(async move { ending.run_until_cancelled(training).await.unwrap_or_default() });
         for _ in 0..WORKERS {
-            working.spawn(jobs::run(Arc::clone(core), idle.clone()));
+            working.spawn(jobs::run(Arc::clone(core), Takes::All, idle.clone()));
         }
+        working.spawn(jobs::run(Arc::clone(core), Takes::Quick, idle.clone()));
         taking_in.spawn(tick(Arc::clone(core), no_more.clone()));
         serve_web(core, adapters, listener, &taking_in, &no_more).await?;
         adapters.listen(core, &taking_in, &no_more);

@@ -46,6 +46,23 @@ impl MessageKind {
         }
     }
 
+    /// What a message of this kind is, for whoever has to tell it from the others.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Question => "somebody wants to know something about the platform or how to do something with it",
+            Self::ServiceRequest => {
+                "somebody wants the platform team to do or grant something: access, quota, a database"
+            }
+            Self::Incident => "something that used to work is broken, failing or slow now",
+            Self::FeedbackIdea => "somebody proposes something that the platform should have or do differently",
+            Self::FeedbackComplaint => "somebody is annoyed by how the platform is, and asks for no help with it",
+            Self::Praise => "somebody likes the platform or what its team did",
+            Self::Thanks => "somebody thanks, or says that it works now",
+            Self::BotHelp => "somebody wants to know what the bot is and what it can do",
+            Self::Chatter => "talk between people: greetings, jokes, plans, remarks that want no answer",
+        }
+    }
+
     pub fn from_id(id: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.id() == id)
     }

@@ -10,7 +10,10 @@ use tracing::{Instrument as _, error, info_span, warn};
 use uuid::Uuid;
 
 use crate::{
-    ops::{Core, work::Outcome},
+    ops::{
+        Core,
+        work::{self, Outcome},
+    },
     store::{self, Tx, jobs::Job},
 };
 
@@ -21,12 +24,20 @@ const SCAN: Duration = Duration::from_secs(5);
 /// Attempts before a job is buried.
 const MAX_ATTEMPTS: i64 = 12;
 
+/// Which jobs a worker takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    All,
+    /// Those that wait for no language model: what is said goes out, however slow a model is.
+    Quick,
+}
+
 /// Runs jobs until told to stop, then finishes what is in hand.
-pub async fn run(core: Arc<Core>, stop: CancellationToken) {
+pub async fn run(core: Arc<Core>, takes: Takes, stop: CancellationToken) {
     let owner = core.clock.new_uuid();
     let mut next = None;
     while !stop.is_cancelled() || next.is_some() {
-        match step(&core, owner, next.take(), !stop.is_cancelled()).await {
+        match step(&core, owner, next.take(), Some(takes).filter(|_| !stop.is_cancelled())).await {
             Ok(Some(job)) => next = Some(job),
             Ok(None) => {
                 let wait = until_next(&core).await;
@@ -58,9 +69,9 @@ pub async fn run(core: Arc<Core>, stop: CancellationToken) {
 /// When the store cannot be read.
 pub async fn drain(core: &Arc<Core>) -> anyhow::Result<()> {
     let owner = core.clock.new_uuid();
-    let mut next = step(core, owner, None, true).await?;
+    let mut next = step(core, owner, None, Some(Takes::All)).await?;
     while next.is_some() {
-        next = step(core, owner, next, true).await?;
+        next = step(core, owner, next, Some(Takes::All)).await?;
     }
     Ok(())
 }
@@ -76,9 +87,9 @@ async fn until_next(core: &Core) -> Duration {
     }
 }
 
-/// Runs the job in hand, if there is one, settles it, and takes the next one that is due in the same transaction when
-/// there may be `more`.
-async fn step(core: &Arc<Core>, owner: Uuid, job: Option<Job>, more: bool) -> anyhow::Result<Option<Job>> {
+/// Runs the job in hand, if there is one, settles it, and takes the next one that is due in the same transaction, of
+/// those it `takes`.
+async fn step(core: &Arc<Core>, owner: Uuid, job: Option<Job>, takes: Option<Takes>) -> anyhow::Result<Option<Job>> {
     let settled = match job {
         Some(job) => Some(work_on(core, owner, job).await),
         None => None,
@@ -87,10 +98,12 @@ async fn step(core: &Arc<Core>, owner: Uuid, job: Option<Job>, more: bool) -> an
     if let Some((job, outcome)) = settled {
         settle(core, &mut tx, owner, &job, outcome).await?;
     }
-    let next = if more {
-        store::jobs::claim(&mut tx, owner, core.clock.now(), LEASE).await.context("claim a job")?
-    } else {
-        None
+    let next = match takes {
+        Some(takes) => {
+            let leave: &[&str] = if takes == Takes::Quick { &work::MAY_WAIT_FOR_A_MODEL } else { &[] };
+            store::jobs::claim(&mut tx, owner, core.clock.now(), LEASE, leave).await.context("claim a job")?
+        }
+        None => None,
     };
     core.db.commit(tx).await.context("commit the settlement and the claim")?;
     Ok(next)

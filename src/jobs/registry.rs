@@ -8,8 +8,8 @@ use crate::{
     ops::{
         Core, catch_up, deliver, digest, furnish, generate, insight, people, requests, respond, surveys, sync,
         work::{
-            self, CarryFile, CatchUp, Deliver, Fulfil, Furnish, Gather, LookUp, Outcome, Propose, ReadTicket, Respond,
-            Sync, Tell, TellDispute, Track, Watch,
+            self, Brief, CarryFile, CatchUp, Deliver, Fulfil, Furnish, Gather, LookUp, Outcome, Propose, ReadTicket,
+            Respond, Sync, Tell, TellDispute, Track, Watch,
         },
     },
     store::jobs::Job,
@@ -49,6 +49,10 @@ pub async fn handle(core: &Arc<Core>, job: &Job) -> Outcome {
         },
         work::PROPOSE => match payload::<Propose>(job) {
             Ok(payload) => return requests::open::propose(core, job, &payload).await,
+            Err(outcome) => return outcome,
+        },
+        work::BRIEF => match payload::<Brief>(job) {
+            Ok(payload) => requests::brief::word(core, &payload).await,
             Err(outcome) => return outcome,
         },
         work::FULFIL => match payload::<Fulfil>(job) {

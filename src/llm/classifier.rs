@@ -54,6 +54,16 @@ impl Guess {
     pub fn probability(&self, kind: MessageKind) -> f32 {
         self.probabilities[kind.index()]
     }
+
+    /// The guess of somebody who is `sure` (0 to 1) that it is of a kind; the others share the rest as before.
+    #[must_use]
+    pub fn leaning(&self, kind: MessageKind, sure: f32) -> Self {
+        let others: f32 = 1.0 - self.probability(kind);
+        let mut probabilities =
+            self.probabilities.map(|share| if others > 0.0 { share / others * (1.0 - sure) } else { 0.0 });
+        probabilities[kind.index()] = sure;
+        Self { probabilities }
+    }
 }
 
 /// A trained classifier. Cheap to make (about a second for a thousand examples), so it is never stored.

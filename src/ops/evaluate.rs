@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     compose::{self, Extract, Shape},
+    evaluate_words::{self, Words, Wordsmith},
     json_lines::json_lines,
     knowledge_base::KnowledgeBase,
 };
@@ -132,8 +133,20 @@ pub struct Outcome {
     pub answer: String,
     /// Markdown of the first five passages: what an answer could have shown.
     pub passages: Vec<String>,
+    /// With a model that was asked.
+    pub words: Option<Words>,
     /// The ranked passages with what spoke for each: for fitting the fusion.
     pub candidates: Vec<(String, Signals)>,
+}
+
+/// How questions are asked.
+#[derive(Debug)]
+pub struct Conditions<'a> {
+    pub shape: Shape,
+    /// Hides the pages that answer each question.
+    pub hide_relevant: bool,
+    /// Words the answers; otherwise they are the pages' own words.
+    pub words: Option<Wordsmith<'a>>,
 }
 
 /// Asks every question of one knowledge base.
@@ -145,28 +158,37 @@ pub async fn ask_all(
     index: &Arc<Index>,
     gate: &Gate,
     questions: &[LabelledQuestion],
-    shape: Shape,
-    hide_relevant: bool,
+    conditions: &Conditions<'_>,
 ) -> anyhow::Result<Vec<Outcome>> {
+    let shape = conditions.shape;
     let sources: BTreeSet<String> = (0..index.len()).map(|number| index.passage(number).source.clone()).collect();
     let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
     let mut outcomes = Vec::with_capacity(questions.len());
     for question in questions {
-        let hidden = if hide_relevant { question.relevant.clone() } else { BTreeSet::new() };
+        let hidden = if conditions.hide_relevant { question.relevant.clone() } else { BTreeSet::new() };
         let started = Instant::now();
         let text = index.clarify(&question.text);
         let vectors = knowledge.embed_question(&text, None).await;
         let query = Query { text, context: None, vectors };
         let ranking = knowledge.search(index, &query, &sources, &hidden).await?;
         let evidence = Evidence::of(index, &ranking);
-        let Judgement { verdict, confidence, .. } = gate.judge(index, &evidence, ranking.semantic);
-        let extract = match verdict {
+        let Judgement { mut verdict, confidence, .. } = gate.judge(index, &evidence, ranking.semantic);
+        let mut extract = match verdict {
             Verdict::Answered => compose::extract(index, &ranking, query.vectors.as_ref(), shape),
             Verdict::Suggested => compose::closest(index, &ranking, query.vectors.as_ref(), shape),
             Verdict::Abstained => Extract::default(),
         };
         let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-        outcomes.push(judge(question, index, &ranking, verdict, confidence, evidence, &extract, milliseconds));
+        let mut words = None;
+        if let Some(wordsmith) = conditions.words.as_ref().filter(|_| verdict == Verdict::Answered) {
+            let (how, instead) = wordsmith.word(index, &ranking, &question.text, shape).await?;
+            if let Some(worded) = instead {
+                (verdict, extract) = worded;
+            }
+            words = Some(how);
+        }
+        let outcome = judge(question, index, &ranking, verdict, confidence, evidence, &extract, milliseconds);
+        outcomes.push(Outcome { words, ..outcome });
     }
     Ok(outcomes)
 }
@@ -198,6 +220,7 @@ fn judge(
         pages,
         evidence,
         answer,
+        words: None,
         passages: ranking.hits.iter().take(5).map(|hit| index.passage(hit.number).passage.markdown()).collect(),
         candidates: ranking.hits.iter().map(|hit| (index.passage(hit.number).path.clone(), hit.signals)).collect(),
     }
@@ -207,6 +230,14 @@ fn judge(
 fn as_read(text: &str) -> String {
     let bare: String = text.chars().filter(|c| !matches!(c, '`' | '*' | '\\' | '_')).collect();
     bare.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The figures over all questions; with a model, those of its words besides. `currency`: of their cost.
+pub fn figures_with_model(questions: &[LabelledQuestion], outcomes: &[Outcome], currency: &str) -> Json {
+    let mut figures = figures(questions, outcomes);
+    let words: Vec<&Words> = outcomes.iter().filter_map(|outcome| outcome.words.as_ref()).collect();
+    figures["model"] = evaluate_words::figures(&words, currency);
+    figures
 }
 
 /// The figures over all questions.
@@ -328,7 +359,7 @@ fn auroc(pairs: &[Pair<'_>]) -> Option<f64> {
 
 /// Nearest-rank percentile of sorted values.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+pub(super) fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     Some((sorted[((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1).min(last)] * 10.0).round() / 10.0)
 }

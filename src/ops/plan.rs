@@ -23,7 +23,7 @@ use crate::{
 /// Characters of a message that are read; the rest is kept but not searched for.
 pub(super) const READ_LIMIT: usize = 6000;
 /// A message nobody addressed to the bot is taken for a question from this probability on.
-const SURE_ENOUGH: f32 = 0.5;
+pub(super) const SURE_ENOUGH: f32 = 0.5;
 /// From this probability on, a message about the bot is not searched for.
 const CERTAIN: f32 = 0.8;
 
@@ -60,6 +60,8 @@ pub(super) struct Situation {
     pub(super) turns: Vec<Turn>,
     pub(super) guess: Guess,
     pub(super) kind: MessageKind,
+    /// The model that said of which kind it is, when the classifier was not sure.
+    pub(super) kind_by: Option<String>,
 }
 
 impl Situation {
@@ -99,7 +101,19 @@ pub(super) async fn assess(core: &Core, message: Message) -> anyhow::Result<Situ
     let again = again(core, &message, &earlier).await?;
     let guess = guess(core, &message.text).await;
     let kind = guess.kind();
-    Ok(Situation { message, person, platform, mode, context, in_conversation, again, turns, guess, kind })
+    Ok(Situation {
+        message,
+        person,
+        platform,
+        mode,
+        context,
+        in_conversation,
+        again,
+        turns,
+        guess,
+        kind,
+        kind_by: None,
+    })
 }
 
 /// The question of the thread's last answer, when the message wants nothing but another manner.

@@ -19,6 +19,9 @@ pub async fn explain(tx: &mut Tx, message: MessageId) -> store::Result<Vec<Strin
     let mut lines = Vec::new();
     let kind = trace["kind"].as_str().unwrap_or("unknown").replace('_', " ");
     lines.push(format!("I took the message for: {kind} ({} sure).", percent(&trace["kind_probability"])));
+    if let Some(model) = trace["kind_by"].as_str() {
+        lines.push(format!("The classifier was not sure of that; {model} said so."));
+    }
     lines.push(addressed(trace));
     let outcome = match decision.outcome.as_str() {
         "answered" => "I answered it from the pages.",
@@ -26,6 +29,7 @@ pub async fn explain(tx: &mut Tx, message: MessageId) -> store::Result<Vec<Strin
         "abstained" => "I abstained: the pages are about something else.",
         "silent" => "I stayed silent.",
         "helped" => "I explained what I am for.",
+        "summed_up" => "I summed the thread up.",
         "thanked" => "I acknowledged the thanks.",
         "recorded" => "I kept it as feedback.",
         "offered_feedback" => "I offered to pass it on to the platform's owner.",
@@ -37,6 +41,7 @@ pub async fn explain(tx: &mut Tx, message: MessageId) -> store::Result<Vec<Strin
     if let Some(reason) = trace["reason"].as_str() {
         lines.push(format!("Reason: {reason}."));
     }
+    lines.extend(model_lines(&trace["model"]));
     if trace["search"].is_object() {
         lines.extend(search_lines(&trace["search"]));
         lines.extend(model_lines(&trace["search"]["model"]));

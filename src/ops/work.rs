@@ -105,6 +105,12 @@ pub struct Propose {
     pub draft: DraftId,
 }
 
+/// Have a model sum up what a request is about.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Brief {
+    pub request: RequestId,
+}
+
 /// Do what a request for a service asks for, or have it done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fulfil {
@@ -151,11 +157,15 @@ pub struct Tell {
     pub theme: ThemeId,
 }
 
+/// Jobs that may wait for a language model.
+pub const MAY_WAIT_FOR_A_MODEL: [&str; 3] = [RESPOND, BRIEF, GATHER];
+
 pub const LOOK_UP: &str = "look_up";
 pub const FURNISH: &str = "furnish";
 pub const FULFIL: &str = "fulfil";
 pub const WATCH: &str = "watch";
 pub const PROPOSE: &str = "propose";
+pub const BRIEF: &str = "brief";
 pub const CATCH_UP: &str = "catch_up";
 pub const RESPOND: &str = "respond";
 pub const DELIVER: &str = "deliver";

@@ -70,11 +70,11 @@ pub async fn enqueue(tx: &mut Tx, job: &NewJob, now: Timestamp) -> Result<bool> 
     Ok(rows == 1)
 }
 
-/// Takes the oldest due job whose lane is free, or one whose lease has run out.
+/// Takes the oldest due job whose lane is free, or one whose lease has run out. Kinds in `leave` are left to others.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn claim(tx: &mut Tx, owner: Uuid, now: Timestamp, lease: Duration) -> Result<Option<Job>> {
+pub async fn claim(tx: &mut Tx, owner: Uuid, now: Timestamp, lease: Duration, leave: &[&str]) -> Result<Option<Job>> {
     sql!(
         "UPDATE jobs SET state = 'leased', lease_owner = $1, lease_until = $3, attempts = attempts + 1
          WHERE id = (
@@ -85,6 +85,7 @@ pub async fn claim(tx: &mut Tx, owner: Uuid, now: Timestamp, lease: Duration) ->
                    SELECT 1 FROM jobs AS earlier
                    WHERE earlier.lane = candidate.lane AND earlier.id < candidate.id
                      AND earlier.state IN ('ready', 'leased')))
+               AND ($4 = '' OR $4 NOT LIKE '%,' || candidate.kind || ',%')
              ORDER BY candidate.run_at, candidate.id
              LIMIT 1
              {skip_locked}
@@ -94,6 +95,7 @@ pub async fn claim(tx: &mut Tx, owner: Uuid, now: Timestamp, lease: Duration) ->
     .bind(owner)
     .bind(now)
     .bind(now.plus(lease))
+    .bind(if leave.is_empty() { String::new() } else { format!(",{},", leave.join(",")) })
     .optional(tx)
     .await?
     .as_ref()

@@ -386,6 +386,17 @@ pub struct ItemText {
     pub text: String,
     /// It was asked where nobody else reads, so it names nothing that others see.
     pub direct: bool,
+    /// Where it was said, as far as there is a message.
+    pub said_in: Option<SaidIn>,
+}
+
+/// A place in a chat system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaidIn {
+    pub chat: String,
+    pub channel: String,
+    /// To the bot alone: in a direct message, or by a command.
+    pub alone: bool,
 }
 
 /// Words of a theme's newest items, newest first. Of a request its title and text.
@@ -394,8 +405,10 @@ pub struct ItemText {
 /// When the database refuses.
 pub async fn texts(tx: &mut Tx, theme: ThemeId, limit: i64) -> Result<Vec<ItemText>> {
     let rows = sql!(
-        "SELECT COALESCE(feedback.text, requests.title, questions.text) AS text, requests.text AS more, questions.direct
+        "SELECT COALESCE(feedback.text, requests.title, questions.text) AS text, requests.text AS more, questions.direct,
+             messages.chat, messages.channel, messages.direct AS alone, messages.command
          FROM theme_items
+         LEFT JOIN messages ON messages.id = theme_items.message_id
          LEFT JOIN feedback ON theme_items.kind = 'feedback' AND feedback.id = theme_items.subject
          LEFT JOIN requests ON theme_items.kind = 'request' AND requests.id = theme_items.subject
          LEFT JOIN questions ON theme_items.kind = 'gap' AND questions.id = theme_items.subject
@@ -411,7 +424,14 @@ pub async fn texts(tx: &mut Tx, theme: ThemeId, limit: i64) -> Result<Vec<ItemTe
         let Some(text) = row.get::<Option<String>>("text")? else { continue };
         let more: Option<String> = row.get("more")?;
         let text = more.map_or(text.clone(), |more| crate::domain::request::together(&text, &more));
-        texts.push(ItemText { text, direct: row.get::<Option<bool>>("direct")?.unwrap_or(false) });
+        let said_in = match (row.get::<Option<String>>("chat")?, row.get::<Option<String>>("channel")?) {
+            (Some(chat), Some(channel)) => {
+                let flag = |name: &str| Ok::<_, super::Error>(row.get::<Option<bool>>(name)?.unwrap_or(false));
+                Some(SaidIn { chat, channel, alone: flag("alone")? || flag("command")? })
+            }
+            _ => None,
+        };
+        texts.push(ItemText { text, direct: row.get::<Option<bool>>("direct")?.unwrap_or(false), said_in });
     }
     Ok(texts)
 }

@@ -18,7 +18,7 @@ use stationmaster::{
         command,
         insight::{
             curate::{self, Publication},
-            decide, export, gaps, gather, ranking, themes,
+            decide, drafting, export, gaps, gather, ranking, themes,
         },
         work,
     },
@@ -169,7 +169,7 @@ async fn a_gap_is_published_and_the_bot_answers_with_it() {
         assert!(gap.minutes > 45, "{}", gap.minutes);
         let draft = {
             let mut tx = world.core.db.read().await.unwrap();
-            gaps::draft(&world.core, &mut tx, &gap).await.unwrap()
+            drafting::draft(&world.core, &mut tx, &gap).await.unwrap()
         };
         assert!(draft.starts_with("ask for the queue `gpu`; (name) adds you."), "{draft}");
 

@@ -76,7 +76,7 @@ async fn enqueue(db: &Db, clock: &ManualClock, job: &NewJob) -> bool {
 
 async fn claim(db: &Db, clock: &ManualClock, owner: uuid::Uuid) -> Option<jobs::Job> {
     let mut tx = db.write().await.unwrap();
-    let job = jobs::claim(&mut tx, owner, clock.now(), Duration::from_mins(1)).await.unwrap();
+    let job = jobs::claim(&mut tx, owner, clock.now(), Duration::from_mins(1), &[]).await.unwrap();
     db.commit(tx).await.unwrap();
     job
 }

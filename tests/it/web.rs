@@ -34,7 +34,7 @@ impl Served {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         tokio::spawn(web::serve(listener, web::router(Arc::clone(&world.core), Vec::new()), stop.clone()));
-        let worker = tokio::spawn(jobs::run(Arc::clone(&world.core), stop.clone()));
+        let worker = tokio::spawn(jobs::run(Arc::clone(&world.core), jobs::Takes::All, stop.clone()));
         Self { world, address, client: Client::new(), stop, worker }
     }
 

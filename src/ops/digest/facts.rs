@@ -90,6 +90,9 @@ pub struct DigestFacts {
     pub suggestions: Vec<Suggestion>,
     /// How minutes are estimated.
     pub how_minutes: String,
+    /// What the owner should know first, in a model's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<String>,
 }
 
 /// One week of the charts.
@@ -272,6 +275,7 @@ async fn gather(
         pages: pages(core, tx, platform, week).await?,
         suggestions: Vec::new(),
         how_minutes: how_minutes_are_made(&core.config.server.insight),
+        opening: None,
         now,
     })
 }

@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod facts;
+mod opening;
 pub mod render;
 pub mod suggest;
 
@@ -98,7 +99,7 @@ pub async fn tick(core: &Core) -> anyhow::Result<()> {
         let Some(plan) = &platform.digest else { continue };
         let newest = plan.schedule.newest_due(core.clock.now());
         for week in missed(core, platform, newest).await? {
-            let facts = facts(core, platform, week).await?;
+            let facts = opening::word(core, platform, facts(core, platform, week).await?).await;
             let late = plan.schedule.is_late(week, core.clock.now());
             let plan = (week == newest).then_some(plan);
             keep(core, platform, &facts, late, plan).await.context("keep the digest")?;
@@ -356,7 +357,12 @@ pub async fn send(core: &Core, platform: &Platform, week: IsoWeek) -> anyhow::Re
     let plan = platform.digest.as_ref().ok_or_else(|| {
         UserError::new(format!("Nobody gets the digest of {}.", platform.name), "Add digest to its platform.yaml.")
     })?;
-    let made = read(core, platform, week).await?;
+    let made = if let Some(made) = of_week(core, platform, week).await? {
+        made
+    } else {
+        let made = read(core, platform, week).await?;
+        Made { facts: opening::word(core, platform, made.facts).await, ..made }
+    };
     let fresh = row(core, &made.facts, plan.schedule.is_late(week, core.clock.now()))?;
     let mut tx = core.db.write().await.context("open a transaction")?;
     store::digests::keep(&mut tx, &fresh).await?;

@@ -284,6 +284,21 @@ impl View<'_> {
             .collect()
     }
 
+    /// What an opening may speak of: one line each, those that matter most first.
+    pub(super) fn facts(&self) -> Vec<String> {
+        let mut sections = self.sections(ON_CARD, NAMED_TEAMS);
+        // What hurt comes before how much there was of everything.
+        if sections.len() > 1 {
+            sections.swap(0, 1);
+        }
+        sections.into_iter().flat_map(|section| section.lines).collect()
+    }
+
+    fn opening(&self) -> Option<String> {
+        let opening = self.facts.opening.as_ref()?;
+        Some(format!("{}\n\n_Worded by a language model from the facts below._", escape(opening)))
+    }
+
     /// For chat: compact, with a link to the whole.
     pub fn card(&self) -> Card {
         let mut card = Card::text(format!("**{}** · [the whole digest]({})", self.heading(), self.address()));
@@ -292,6 +307,9 @@ impl View<'_> {
         }
         if self.facts.quiet {
             return card.with(Block::Text { markdown: self.quiet() });
+        }
+        if let Some(markdown) = self.opening() {
+            card = card.with(Block::Text { markdown });
         }
         let suggestions = self.suggestions();
         if !suggestions.is_empty() {
@@ -312,6 +330,7 @@ impl View<'_> {
             parts.push(self.quiet());
             return format!("{}\n", parts.join("\n\n"));
         }
+        parts.extend(self.opening());
         let suggestions = self.suggestions();
         if !suggestions.is_empty() {
             parts.push(format!("## Suggested\n\n{}", numbered(&suggestions)));

@@ -10,7 +10,7 @@ use crate::{
     clock::Timestamp,
     config::{Channel, Platform},
     domain::ids::ModelCallId,
-    llm::{Model, ModelError, Pieces, Prompt, Said},
+    llm::{Model, ModelError, Pieces, Prompt, Said, Usage},
     store::{self, models::Call},
 };
 
@@ -120,6 +120,7 @@ async fn try_ask<P: Prompt>(
     }
     let rendered = core.prompts.render(prompt)?;
     let begun = core.clock.now();
+    let length = rendered.ask.system.len() + rendered.ask.user.len();
     let answer = model.ask(&rendered.ask, pieces).await;
     let read = match answer {
         Ok(said) => {
@@ -132,6 +133,14 @@ async fn try_ask<P: Prompt>(
         Ok((_, said)) => Some(said),
         Err((_, said)) => said.as_ref(),
     };
+    // A call that broke off has been paid for, and nobody says how much: about a token for four letters of what was asked.
+    let estimate = match &read {
+        Err((ModelError::TooSlow(_) | ModelError::Broken(_), None)) => {
+            Some(Said { usage: Usage { input: length.div_ceil(4) as u64, output: 0 }, ..Said::default() })
+        }
+        _ => None,
+    };
+    let said = said.or(estimate.as_ref());
     let outcome = read.as_ref().map_or_else(|(error, _)| outcome(error), |_| "said");
     let provenance = provenance(core, model, rendered.hash, said, begun);
     record(core, occasion, P::NAME, outcome, said, &provenance).await?;

@@ -573,7 +573,7 @@ fn likeness(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f32 {
 }
 
 /// Images, calls to everybody or to somebody, and markup of chat systems have no place in an answer.
-fn forbidden(text: &str) -> bool {
+pub(super) fn forbidden(text: &str) -> bool {
     static FORBIDDEN: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?i)!\[|<[!@#][^>]*>|@(?:everyone|here|channel)\b|<\s*/?\s*(?:img|script|iframe|a|style|svg|object|embed)\b|\b(?:data|javascript|vbscript):")
             .expect("constant pattern")

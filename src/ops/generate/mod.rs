@@ -8,6 +8,8 @@ mod ground;
 pub mod manner;
 pub mod spend;
 mod synonyms;
+mod within;
 
 pub use ask::{Asked, NotAsked, Occasion, Provenance, allowed, ask};
 pub use ground::{Dropped, Grounding, Source, Unsupported, ground, settled};
+pub use within::Said;

@@ -43,7 +43,7 @@ impl Level {
 }
 
 /// What tokens cost, in millionths of the configured currency, rounded up.
-pub(super) fn cost(settings: &ModelSettings, usage: Usage) -> u64 {
+pub(in crate::ops) fn cost(settings: &ModelSettings, usage: Usage) -> u64 {
     #[expect(clippy::cast_precision_loss, reason = "tokens of one answer")]
     let price = usage.input as f64 * settings.input_price + usage.output as f64 * settings.output_price;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "prices are not negative")]

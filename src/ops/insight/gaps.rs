@@ -1,9 +1,8 @@
 //! Gaps: questions that the pages do not answer, put together by meaning, and what their owner does about them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use anyhow::Context as _;
-use regex::Regex;
 use serde_json::json;
 
 use super::{
@@ -21,14 +20,12 @@ use crate::{
         gap::{GapState, NearPage, Standing},
         ids::{GapId, QuestionId},
         people::Person,
-        redact::redact,
         theme::ItemKind,
     },
     ops::search::{self, Room},
     store::{
         self, Tx,
         gaps::{DueQuestion, Gap, Member},
-        requests::{Event, Request},
     },
 };
 
@@ -38,11 +35,9 @@ const BATCH: i64 = 64;
 const READ: i64 = 200;
 /// Pages named as the nearest.
 const NEAR_PAGES: usize = 3;
-/// Resolved requests that a draft draws on.
-const RESOLVED: i64 = 5;
 /// Longest title and draft, in characters.
 const MOST_TITLE: usize = 200;
-const MOST_DRAFT: usize = 40_000;
+pub(super) const MOST_DRAFT: usize = 40_000;
 /// Longest reason, in characters.
 const MOST_WHY: usize = 500;
 
@@ -315,86 +310,6 @@ pub async fn of_number(core: &Core, tx: &mut Tx, person: &Person, number: i64) -
     Ok(gap)
 }
 
-/// What the owner edits: their own draft, or what support answered to those who asked, put together. Markdown without a
-/// title; people's names are left out, secrets redacted.
-///
-/// # Errors
-/// When the store refuses.
-pub async fn draft(core: &Core, tx: &mut Tx, gap: &Gap) -> Result<String, Failure> {
-    if let Some(draft) = &gap.draft {
-        return Ok(draft.clone());
-    }
-    let platform = core.config.platform(&gap.platform).cloned();
-    let mut requests = store::requests::resolved_of_gap(tx, gap.id, RESOLVED).await?;
-    requests.retain(|request| platform.as_ref().is_none_or(|platform| !is_restricted(platform, &request.route)));
-    let events = store::requests::public_events_of_gap(tx, gap.id).await?;
-    let mut names: BTreeSet<String> = events.iter().map(|event| event.actor_name.clone()).collect();
-    for platform in &core.config.platforms {
-        names.extend(platform.people.iter().map(|member| member.name.clone()));
-    }
-    for request in &requests {
-        names.insert(crate::ops::people::name_of(core, tx, &request.requester).await?);
-    }
-    Ok(draft_of(&requests, &events, &names, &gap.pages))
-}
-
-fn draft_of(requests: &[Request], events: &[Event], names: &BTreeSet<String>, pages: &[NearPage]) -> String {
-    let mut parts = Vec::new();
-    for request in requests {
-        let said = events.iter().filter(|event| {
-            event.request == request.id && event.kind == "said" && event.detail["side"].as_str() == Some("support")
-        });
-        let resolution = request.resolution.iter().map(String::as_str);
-        let mut own: Vec<String> = Vec::new();
-        for text in resolution.chain(said.map(|event| event.text.as_str())) {
-            let text = without_names(&redact(text.trim()).text, names);
-            if !text.is_empty() && !own.contains(&text) && !parts.contains(&text) {
-                own.push(text);
-            }
-        }
-        parts.extend(own);
-    }
-    if parts.is_empty() {
-        parts.push("Nobody has answered this yet. Write what people should know.".to_owned());
-    }
-    let see: Vec<String> = pages
-        .iter()
-        .filter(|page| !page.restricted && !page.url.is_empty())
-        .map(|page| format!("- [{}]({})", page.title.replace(['[', ']'], ""), page.url))
-        .collect();
-    if !see.is_empty() {
-        parts.push(format!("See also:\n\n{}", see.join("\n")));
-    }
-    parts.join("\n\n")
-}
-
-/// A text in which people are not named: names and their parts as they are written, greetings to somebody, and mentions.
-fn without_names(text: &str, names: &BTreeSet<String>) -> String {
-    let mut words: BTreeSet<&str> = BTreeSet::new();
-    for name in names {
-        words.insert(name.as_str());
-        // A part of a name may be a word: only as it is written, with its capital, and not the shortest.
-        words.extend(
-            name.split_whitespace()
-                .filter(|part| part.chars().count() >= 3 && part.chars().next().is_some_and(char::is_uppercase)),
-        );
-    }
-    let mut alternatives: Vec<String> =
-        words.into_iter().filter(|word| !word.trim().is_empty()).map(regex::escape).collect();
-    // The longest first: a whole name goes before its parts.
-    alternatives.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    let mut kinds = vec![r"<@[^>]{1,40}>".to_owned(), r"@[\w.-]{2,40}".to_owned()];
-    if !alternatives.is_empty() {
-        kinds.insert(0, format!(r"@?(?:{})\b", alternatives.join("|")));
-    }
-    let name = format!("(?:{})", kinds.join("|"));
-    let greeting = Regex::new(&format!(r"(?m)^(?i:hi|hello|hey|dear|thanks|thank you)[ ,]+{name}[,!.:]*\s*"));
-    let mention = Regex::new(&format!(r"(^|[\s(*_>,]){name}"));
-    let (Ok(greeting), Ok(mention)) = (greeting, mention) else { return String::new() };
-    let text = greeting.replace_all(text, "");
-    mention.replace_all(&text, "${1}(name)").trim().to_owned()
-}
-
 /// A gap, changed by a person: looked up, held, changed, kept and written down in one transaction.
 pub(super) async fn change(
     core: &Core,
@@ -479,24 +394,4 @@ pub async fn reopen(core: &Core, person: &Person, at: (i64, i64)) -> Result<Gap,
         _ => Ok(Gap { state: GapState::Open, ..gap }),
     })
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn people_are_not_named() {
-        #[track_caller]
-        fn check(text: &str, expected: &str) {
-            let names = ["Dev Eloper".to_owned(), "Sam Support".to_owned(), String::new()].into();
-            assert_eq!(without_names(text, &names), expected);
-        }
-        check("Hi Dev, raise the limit.", "raise the limit.");
-        check("Hello Sam Support! Run it again", "Run it again");
-        check("Ask Sam Support or @olga.o about it.", "Ask (name) or (name) about it.");
-        check("the dev environment needs support", "the dev environment needs support");
-        check("<@U0DEV> has it; (Sam) knows", "(name) has it; ((name)) knows");
-        check("mail x@y.example", "mail x@y.example");
-    }
 }

@@ -3,12 +3,14 @@
 pub mod adoption;
 pub mod curate;
 pub mod decide;
+pub mod drafting;
 pub mod export;
 pub mod gaps;
 pub mod gather;
 mod guard;
 pub mod ledger;
 pub mod meaning;
+mod naming;
 pub mod numbers;
 pub mod outcomes;
 pub mod ranking;

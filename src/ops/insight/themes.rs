@@ -15,7 +15,7 @@ use super::{
     Core, Failure, UserError, changed_meanwhile,
     gaps::{count, is_restricted},
     meaning::{self, headline, meanings},
-    owned, record, words,
+    naming, owned, record, words,
 };
 use crate::{
     clock::Timestamp,
@@ -300,7 +300,9 @@ async fn refresh(core: &Core, platform: &Platform, theme: &Theme) -> anyhow::Res
         .filter(|(item, _)| !item.direct)
         .map(|(item, meaning)| (item.text.as_str(), meaning.clone()))
         .unzip();
-    let title = cluster::medoid(&theirs).map(|place| headline(open[place]));
+    let headlines: Vec<String> = open.iter().map(|text| headline(text)).collect();
+    let named = naming::name(core, platform, theme, &texts, &headlines).await;
+    let title = named.or_else(|| cluster::medoid(&theirs).map(|place| headlines[place].clone()));
     let mut tx = core.db.write().await.context("open a transaction")?;
     let held = store::themes::hold(&mut tx, theme.id).await?.filter(|theme| theme.merged_into.is_none());
     let Some(now) = held else { return Ok(()) };

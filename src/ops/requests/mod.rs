@@ -1,6 +1,7 @@
 //! Requests: opened from a conversation, routed to the people who can help, worked on in their thread, kept to a promise.
 
 mod approvals;
+pub mod brief;
 pub mod clock;
 pub(super) mod desk;
 pub mod files;

@@ -3,7 +3,9 @@
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Core, Entry, Failure, Response, UserError, approvals, desk, keep, note, record, show, show::Prefill};
+use super::{
+    Core, Entry, Failure, Response, UserError, approvals, brief, desk, keep, note, record, show, show::Prefill,
+};
 use crate::{
     chat::Press,
     config::Platform,
@@ -488,6 +490,7 @@ async fn open(core: &Core, tx: &mut Tx, platform: &Platform, opening: Opening<'_
     record(core, tx, &request, Some(person), &entry).await?;
     tracing::info!(request.id = %request.id, request.number, request.route = request.route, "Request #{} opened.", request.number);
     show_to_requester(core, tx, &request, message, direct).await?;
+    brief::begin(core, tx, platform, &request, message).await?;
     show_to_route(core, tx, platform, &request, message).await?;
     if request.approval.is_some() {
         approvals::ask(core, tx, &request, &asked).await?;

@@ -228,6 +228,10 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
         None => None,
     };
     let mut blocks = vec![text(headline(request)), text(quoted(&request.text))];
+    if let Some(lines) = super::brief::of(tx, request.id).await? {
+        blocks.push(text(lines.markdown()));
+        blocks.push(note(lines.origin()));
+    }
     blocks.push(text(facts(core, tx, &platform, request, &requester).await?));
     let standing = match request.state {
         State::Waiting if request.approval == Some(Approval::Pending) => "waiting for agreement".to_owned(),

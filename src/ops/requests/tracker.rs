@@ -45,13 +45,14 @@ const SECOND_ATTEMPT: Duration = Duration::from_secs(20);
 /// The entry that says that the tracker refused the request.
 const UNTRACKED: &str = "untracked";
 /// Entries of the timeline that leave open whether there is work to do.
-const LEAVES_STATE: [&str; 15] = [
+const LEAVES_STATE: [&str; 16] = [
     "absorbed",
     "asked",
     "assigned",
     "claimed",
     "effort",
     "followed",
+    "hand_over",
     "note",
     "opened",
     "priority",

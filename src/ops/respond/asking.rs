@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use super::super::{
     Core,
     generate::{self, NotAsked, Occasion, manner},
-    plan::{READ_LIMIT, Situation, head},
+    plan::{READ_LIMIT, SURE_ENOUGH, Situation, head},
 };
+use super::only_platform;
 use crate::{
     config::{Channel, Platform},
-    llm::prompts::{By, Manner, Rewrite, Turn},
+    domain::message::MessageKind,
+    llm::prompts::{By, Classify, Kind, Manner, Rewrite, Turn},
     retrieval::terms,
     store::messages::Message,
 };
@@ -17,6 +19,8 @@ use crate::{
 /// Messages of the thread that a model is shown, and characters of each.
 const MOST_TURNS: usize = 6;
 const TURN: usize = 800;
+/// How sure of a kind the bot is when a model has said it (0 to 1): enough to act, never as sure as by heart.
+const SAID_SO: f32 = 0.7;
 /// Content words of a rewritten question that nobody said, at most.
 const NEW_WORDS: usize = 1;
 
@@ -82,6 +86,26 @@ pub(super) fn occasion<'p>(
         channel: Some(format!("{}:{}", message.place.chat, message.place.channel)),
         team: platform.team_of(&situation.person),
     })
+}
+
+/// Has a model say of which kind a message is, where the classifier is not sure and it matters.
+pub(super) async fn make_sure(core: &Core, situation: &mut Situation) {
+    let heard = situation.message.addressed || situation.in_conversation || situation.may_step_in();
+    let unsure = situation.guess.probability(situation.kind) < SURE_ENOUGH;
+    if !heard || !unsure || situation.again.is_some() || !situation.message.text.chars().any(char::is_alphanumeric) {
+        return;
+    }
+    let Some(platform) = situation.platform.clone().or_else(|| only_platform(core)) else { return };
+    let Ok(occasion) = occasion(core, situation, &platform) else { return };
+    let prompt = Classify {
+        text: core.clean(&head(&situation.message.text, READ_LIMIT)).text,
+        kinds: MessageKind::ALL.map(|kind| Kind { id: kind.id().to_owned(), what: kind.what().to_owned() }).to_vec(),
+    };
+    let Ok(asked) = generate::ask(core, &occasion, &prompt, None).await else { return };
+    let Some(kind) = MessageKind::from_id(&asked.output.kind) else { return };
+    situation.guess = situation.guess.leaning(kind, SAID_SO);
+    situation.kind = kind;
+    situation.kind_by = Some(asked.provenance.model);
 }
 
 impl Asking {

@@ -15,13 +15,15 @@ use tracing::info;
 pub(in crate::ops) use self::asking::{Again, manner_of, turns};
 pub(in crate::ops) use self::given::CURATED;
 use self::{
-    asking::Asking,
+    asking::{Asking, make_sure},
     given::{given, is_known},
     settle::settle,
     target::{Target, target},
 };
 use super::{
-    Core, Failure, cards, deliver, feedback, people,
+    Core, Failure, cards, deliver, feedback,
+    hand_over::{self, HandOver},
+    people,
     plan::{Plan, Situation, assess, plan},
     requests,
     search::Found,
@@ -63,6 +65,12 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
         return link(core, message, &code).await;
     }
     let mut situation = assess(core, message).await?;
+    if situation.message.addressed
+        && situation.message.place.thread.is_some()
+        && hand_over::is_wanted(&situation.message.text)
+    {
+        return sum_up(core, &situation).await;
+    }
     if job.platform.is_none() && carry(core, &situation).await? {
         return Ok(());
     }
@@ -73,6 +81,7 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
         .platform
         .as_ref()
         .is_some_and(|platform| platform.answers.iter().any(|answer| answer.matches(&situation.message.text)));
+    make_sure(core, &mut situation).await;
     let curated = in_files || is_known(core, &situation).await?;
     let plan = match plan(&situation) {
         _ if job.platform.is_some() => Plan::Answer,
@@ -97,6 +106,35 @@ pub async fn respond(core: &Core, job: &work::Respond) -> anyhow::Result<()> {
         Plan::AnswerOrOffer => answer(core, &situation, Otherwise::Offer).await,
         Plan::AnswerOrSilence(reason) => answer(core, &situation, Otherwise::Silence(reason)).await,
     }
+}
+
+/// Sums up the thread for whoever wants that: what is wanted, what was tried, what failed.
+async fn sum_up(core: &Core, situation: &Situation) -> anyhow::Result<()> {
+    let message = &situation.message;
+    let place = &message.place;
+    let mut thread = {
+        let mut tx = core.db.read().await.context("open a transaction")?;
+        store::messages::thread(&mut tx, &place.chat, &place.channel, message.thread_root(), None)
+            .await
+            .context("load the thread")?
+    };
+    thread.retain(|other| {
+        other.id != message.id && other.created_at <= message.created_at && !hand_over::is_wanted(&other.text)
+    });
+    let turns = hand_over::turns(core, &thread);
+    let mut lines = HandOver::of(&turns, &[]);
+    let mut detail = json!({ "reason": "asked to sum the thread up" });
+    if let Some(platform) = situation.platform.clone().or_else(|| only_platform(core))
+        && !lines.wanted.is_empty()
+        && let Ok(occasion) = hand_over::occasion(core, &platform, message, platform.team_of(&situation.person))
+    {
+        match lines.clone().worded(core, &occasion, &turns).await {
+            Ok(worded) => lines = worded,
+            Err(not_asked) => detail["model"] = json!({ "not_used": not_asked.reason() }),
+        }
+    }
+    let said = thread.iter().filter(|other| !other.from_bot && other.deleted_at.is_none()).count();
+    conclude(core, situation, "summed_up", detail, Some(lines.card(said))).await
 }
 
 /// Carries a message in a request's thread to the other side. `false` when it is in no such thread.
@@ -176,6 +214,7 @@ fn decision(core: &Core, situation: &Situation, outcome: &str, detail: Json) -> 
     let mut trace = json!({
         "kind": situation.kind.id(),
         "kind_probability": f64::from(situation.guess.probability(situation.kind)),
+        "kind_by": situation.kind_by,
         "addressed": message.addressed,
         "follow_up": situation.in_conversation,
         "mode": situation.mode.map(ChannelMode::id),
@@ -294,7 +333,10 @@ async fn answer(core: &Core, situation: &Situation, otherwise: Otherwise) -> any
         }
         Target::Ask(platforms) => ask_platform(core, situation, &platforms).await,
         Target::Found(platform, found) => {
-            let curated = given(core, &platform, text, &found).await?;
+            let mut curated = given(core, &platform, text, &found).await?;
+            if curated.is_none() && asking.rewritten {
+                curated = given(core, &platform, &situation.message.text, &found).await?;
+            }
             let issue = known_issue(core, &platform, text).await;
             if curated.is_none() && issue.is_none() && found.judgement.verdict != Verdict::Answered {
                 let (outcome, reason, card) = match otherwise {

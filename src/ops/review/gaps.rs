@@ -14,7 +14,7 @@ use crate::{
         gap::{GapState, NearPage},
         ids::{CuratedId, QuestionId},
     },
-    ops::insight::{curate, gaps},
+    ops::insight::{curate, drafting},
     store::{
         self, Tx,
         curated::Curated,
@@ -91,6 +91,8 @@ pub struct Desk {
     pub draft: String,
     /// A person wrote the draft; else it was put together from what support said.
     pub own_draft: bool,
+    /// A model can draft it.
+    pub can_be_worded: bool,
     /// Questions that an answer is given to, as they were asked in the open.
     pub phrasings: Vec<String>,
     /// Pages that the draft quotes and that not everybody may read.
@@ -177,7 +179,7 @@ impl Reader<'_> {
     }
 
     async fn desk(&self, tx: &mut Tx, gap: &Gap, members: &[Member]) -> anyhow::Result<Desk> {
-        let draft = gaps::draft(self.core, tx, gap).await?;
+        let draft = drafting::draft(self.core, tx, gap).await?;
         let mut seen = BTreeSet::new();
         let open = members.iter().filter(|member| !member.direct);
         let phrasings: Vec<String> =
@@ -186,6 +188,7 @@ impl Reader<'_> {
         Ok(Desk {
             quoted: curate::quotations(self.core, self.platform, &draft, None),
             own_draft: gap.draft.is_some(),
+            can_be_worded: drafting::can_be_worded(self.core, self.platform),
             draft,
             phrasings,
             sources: self.writable_sources(),

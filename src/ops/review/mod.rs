@@ -6,6 +6,7 @@ pub mod ask;
 pub mod backlog;
 pub mod decide;
 pub mod gaps;
+pub mod spend;
 pub mod story;
 
 use std::collections::{BTreeMap, BTreeSet};

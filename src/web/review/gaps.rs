@@ -24,6 +24,7 @@ use crate::{
         Failure, UserError,
         insight::{
             curate::{self, Publication},
+            drafting,
             export::{self, Page, Patch},
             gaps, how_minutes_are_made,
         },
@@ -168,6 +169,7 @@ impl QuestionRow {
 struct DeskView {
     typed: Typed,
     own_draft: bool,
+    can_be_worded: bool,
     quoted: Vec<NearPage>,
     sources: Vec<Choice>,
     answers: Vec<(String, String)>,
@@ -209,7 +211,7 @@ fn page_of(stay: &Stay, story: GapStory, typed: Option<Typed>, problem: Option<U
 }
 
 fn desk_view(stay: &Stay, desk: Desk, typed: Option<Typed>, title: &str, open: bool) -> DeskView {
-    let Desk { draft, own_draft, phrasings, quoted, sources, answers, history } = desk;
+    let Desk { draft, own_draft, can_be_worded, phrasings, quoted, sources, answers, history } = desk;
     let quoted = match &typed {
         Some(typed) => curate::quotations(&stay.visit.core, &stay.platform, &typed.markdown, None),
         None => quoted,
@@ -227,6 +229,7 @@ fn desk_view(stay: &Stay, desk: Desk, typed: Option<Typed>, title: &str, open: b
     DeskView {
         sources: sources.into_iter().map(source).collect(),
         own_draft,
+        can_be_worded,
         quoted,
         answers: answers.into_iter().map(|(id, title)| (stay.path(&format!("/answers/{id}")), title)).collect(),
         history: history::of(stay, history),
@@ -273,7 +276,7 @@ pub async fn act(
         Ok(Outcome::Kept(notice)) => Ok(visit::go(&stay.path(&format!("/gaps/{number}")), notice)),
         Ok(Outcome::Patch(patch)) => Ok(download(patch)),
         Ok(Outcome::NoSuchVerb) => Err(stay.visit.missing()),
-        Err(Failure::User(error)) if matches!(verb.as_str(), "draft" | "publish" | "patch") => {
+        Err(Failure::User(error)) if matches!(verb.as_str(), "draft" | "word" | "publish" | "patch") => {
             let page = page_of(&stay, story, Some(typed), Some(error));
             visit::show_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
@@ -294,6 +297,10 @@ async fn decide(stay: &Stay, number: i64, verb: &str, typed: &Typed) -> Result<O
         "draft" => {
             gaps::edit_draft(core, person, at, &typed.markdown).await?;
             Outcome::Kept("The draft is kept.")
+        }
+        "word" => {
+            drafting::word(core, person, at).await?;
+            Outcome::Kept("The language model drafted the page. Read it before anybody else does.")
         }
         "publish" => {
             let publication = Publication {

@@ -18,12 +18,20 @@ use super::{
 };
 use crate::{
     domain::{access::Scope, ids::JobId},
-    ops::{UserError, review::AuditItem},
+    ops::{
+        UserError,
+        review::{
+            AuditItem,
+            spend::{self, SpendStory},
+        },
+    },
     store::{self, health, tokens::Token},
 };
 
 /// Failed jobs that are shown.
 const MOST_JOBS: u32 = 50;
+/// Days over which calls of the language model are summed up.
+const SPEND_DAYS: u32 = 28;
 /// Lives of a token to choose from, in days.
 const LIVES: [u32; 4] = [30, 90, 180, 365];
 
@@ -87,6 +95,8 @@ struct SystemPage {
     jobs: Vec<(String, i64)>,
     dead: Vec<JobRow>,
     findings: Vec<String>,
+    /// What the language model cost; `None`: there was never one.
+    spend: Option<SpendStory>,
     may_decide: bool,
 }
 
@@ -103,7 +113,9 @@ pub async fn system(visit: Visit, Path(platform): Path<String>) -> Result<Respon
         || "being read for the first time".to_owned(),
         |index| format!("{} passages, {} of them with vectors", index.len(), index.embedded()),
     );
+    let spend = spend::story(core, &stay.platform, SPEND_DAYS).await?;
     let page = SystemPage {
+        spend: Some(spend).filter(|spend| spend.model.is_some() || spend.total.calls > 0),
         frame: stay.frame("System", "system"),
         path: stay.path("/system"),
         chats: core.chats.iter().map(|(name, chat)| (*name, chat.connection().id())).collect(),
