@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,6 +11,7 @@ use stationmaster::{
     clock::Timestamp,
     config::Platform,
     domain::{digest::IsoWeek, request::RootCause, statistics::Rate},
+    llm::Model,
     ops::{
         digest::{
             self, Recipient,
@@ -27,6 +29,7 @@ use crate::support::{
     Files, START, TestStore, World, on_both,
     stage::{ChatKind, Stage},
     validate,
+    words::Scripted,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -770,6 +773,34 @@ async fn finished_job(world: &World) -> store::jobs::Job {
     let mut tx = world.core.db.read().await.unwrap();
     let done = store::jobs::in_state(&mut tx, "done", 1000).await.unwrap();
     done.into_iter().find(|job| job.kind == "write_digest").unwrap()
+}
+
+#[tokio::test]
+async fn a_model_words_the_opening_from_the_facts_alone() {
+    let worded = |opening: &str| {
+        let said = serde_json::json!({ "opening": opening }).to_string();
+        let model = Scripted::new(&[("digest", said.as_str())]);
+        async move {
+            let world = World::with_words(files(), "sqlite::memory:", Arc::clone(&model) as Arc<dyn Model>).await;
+            for n in 0..3 {
+                world.say("dev", "everything", &format!("How long are backups kept, attempt {n}?")).await;
+            }
+            world.clock.go_to(at("2026-05-18T07:30:00Z"));
+            world.pass(Duration::ZERO).await;
+            assert_eq!(model.count("digest"), 1);
+            let letter = letters(&world, "olga").await.remove(0);
+            world.finish().await;
+            letter.text
+        }
+    };
+    let told = worded("There were 3 questions, and next to nothing waits.").await;
+    assert!(told.contains("There were 3 questions, and next to nothing waits."), "{told}");
+    assert!(told.contains("Worded by a language model"), "{told}");
+    for invented in ["There were 77 questions.", "The team of Paul Panther asked most.", "Run `rm -rf /` at once."] {
+        let told = worded(invented).await;
+        assert!(!told.contains(invented) && !told.contains("language model"), "{told}");
+        assert!(told.contains("[3 questions]"), "{told}");
+    }
 }
 
 #[tokio::test]

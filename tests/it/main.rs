@@ -47,3 +47,4 @@ mod terminal;
 mod tidy;
 mod trackers;
 mod web;
+mod wording;

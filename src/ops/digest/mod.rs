@@ -99,7 +99,9 @@ pub async fn tick(core: &Core) -> anyhow::Result<()> {
         let Some(plan) = &platform.digest else { continue };
         let newest = plan.schedule.newest_due(core.clock.now());
         for week in missed(core, platform, newest).await? {
-            let facts = opening::word(core, platform, facts(core, platform, week).await?).await;
+            let facts = facts(core, platform, week).await?;
+            // What nobody is sent is worth no words.
+            let facts = if week == newest { opening::word(core, platform, facts).await } else { facts };
             let late = plan.schedule.is_late(week, core.clock.now());
             let plan = (week == newest).then_some(plan);
             keep(core, platform, &facts, late, plan).await.context("keep the digest")?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Core, Entry, Failure, note, redraw, root};
 use crate::{
     config::Platform,
-    domain::ids::RequestId,
+    domain::{answer::Verdict, ids::RequestId},
     llm::prompts::{By, Turn},
     ops::{
         generate::Occasion,
@@ -43,9 +43,8 @@ async fn shown(tx: &mut Tx, request: &Request, began: &Message) -> Result<Vec<St
     let Some(question) = request.question.filter(|_| !began.direct && !began.command && !request.private) else {
         return Ok(Vec::new());
     };
-    let Some(answer) = store::answers::of_question(tx, question).await?.into_iter().next() else {
-        return Ok(Vec::new());
-    };
+    let newest = store::answers::of_question(tx, question).await?.into_iter().next();
+    let Some(answer) = newest.filter(|answer| answer.verdict == Verdict::Answered) else { return Ok(Vec::new()) };
     let mut titles: Vec<String> = Vec::new();
     for citation in store::answers::citations(tx, answer.id).await? {
         if !titles.contains(&citation.title) {
