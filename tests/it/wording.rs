@@ -30,7 +30,7 @@ const HANGS: &str = "@stationmaster how do I get our nightly export through toda
     It still dies with `E77` on the loading dock.";
 const LINES: &str = r#"{"wanted": "Get the nightly export through today", "tried": "Restarted it twice", "failed": "It dies with `E77`"}"#;
 
-async fn person(world: &World, id: &str) -> Person {
+fn person(world: &World, id: &str) -> Person {
     world.core.config.member(id).expect("the person is in the files")
 }
 
@@ -202,7 +202,7 @@ async fn a_page_is_drafted_from_what_support_said() {
         let first = in_vain(&world, "dev", "ask-harbor", backlog::GPU).await;
         in_vain(&world, "pam", "ask-harbor", "how do I get a GPU node to train our model?").await;
         gather(&world).await;
-        let olga = person(&world, "olga").await;
+        let olga = person(&world, "olga");
         let gap = gaps_of(&world, GapState::Open).await.remove(0);
         let early = drafting::word(&world.core, &olga, (gap.number, gap.version)).await;
         assert!(matches!(early, Err(Failure::User(_))), "nobody has answered yet");
