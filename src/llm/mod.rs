@@ -20,6 +20,7 @@ pub use model::{Ask, Model, ModelError, ModelFuture, Pieces, Said, Usage};
 pub use prompts::{Prompt, Prompts, Rendered};
 pub use remote::{Limits, Remote};
 pub use router::{Reading, RouteReading, RouteText, RoutedExample, Router};
+pub use shape::spoken;
 
 use crate::{
     clock::SharedClock,

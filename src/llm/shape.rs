@@ -9,7 +9,9 @@ use super::{Ask, ModelError, Said};
 ///
 /// # Errors
 /// `Unusable`.
-pub(super) fn fitting(ask: &Ask, said: Said) -> Result<Said, ModelError> {
+pub(super) fn fitting(ask: &Ask, mut said: Said) -> Result<Said, ModelError> {
+    let words = spoken(&said.text).to_owned();
+    said.text = words;
     let Some(schema) = &ask.schema else { return Ok(said) };
     let value = json(&said.text)?;
     let validator = jsonschema::validator_for(schema)
@@ -18,6 +20,16 @@ pub(super) fn fitting(ask: &Ask, said: Said) -> Result<Said, ModelError> {
         return Err(ModelError::Unusable("it does not fit the schema that was asked for".to_owned()));
     }
     Ok(Said { text: value.to_string(), ..said })
+}
+
+/// What is meant to be heard: models that think aloud do so first, between `<think>` and `</think>`.
+pub fn spoken(text: &str) -> &str {
+    match text.trim_start().strip_prefix("<think>") {
+        Some(thoughts) => thoughts.split_once("</think>").map_or("", |(_, rest)| rest.trim_start()),
+        // The mark may be on its way still.
+        None if "<think>".starts_with(text.trim()) => "",
+        None => text,
+    }
 }
 
 /// JSON as a type.
@@ -50,6 +62,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn thoughts_are_not_words() {
+        assert_eq!(spoken("<think>\nThey want logs. [1]\n</think>\n\nKept for 30 days. [1]"), "Kept for 30 days. [1]");
+        assert_eq!(spoken("<think>They want logs. [1] "), "");
+        assert_eq!(spoken("<thi"), "");
+        assert_eq!(spoken("a <think> b"), "a <think> b");
+    }
 
     #[test]
     fn json_has_to_fit() {

@@ -17,7 +17,10 @@ use crate::{
         people::Person,
     },
     llm::{Guess, prompts::Turn},
-    store::{self, messages::Message},
+    store::{
+        self, Tx,
+        messages::{Message, Place},
+    },
 };
 
 /// Characters of a message that are read; the rest is kept but not searched for.
@@ -54,6 +57,8 @@ pub(super) struct Situation {
     pub(super) context: Option<String>,
     /// A follow-up to an answer that the bot gave this person.
     pub(super) in_conversation: bool,
+    /// It stands in the conversation of a request that is for few.
+    pub(super) in_private_request: bool,
     /// It asks for an earlier answer in another manner.
     pub(super) again: Option<Again>,
     /// What was said before in the thread between this person and the bot, as a model may be shown it.
@@ -80,13 +85,14 @@ pub(super) async fn assess(core: &Core, message: Message) -> anyhow::Result<Situ
         Some((platform, channel)) => (Some(Arc::clone(platform)), Some(channel.mode)),
         None => (None, None),
     };
-    let (person, earlier) = {
+    let (person, earlier, in_private_request) = {
         let mut tx = core.db.read().await.context("open a transaction")?;
         let person = people::person(core, &mut tx, &place.chat, &message.author, &message.author_name).await?;
         let earlier = store::messages::thread(&mut tx, &place.chat, &place.channel, message.thread_root(), None)
             .await
             .context("load the thread")?;
-        (person, earlier)
+        let private = is_about_a_private_request(&mut tx, place).await.context("look for requests")?;
+        (person, earlier, private)
     };
     let earlier: Vec<&Message> =
         earlier.iter().filter(|other| other.id != message.id && other.created_at <= message.created_at).collect();
@@ -108,12 +114,23 @@ pub(super) async fn assess(core: &Core, message: Message) -> anyhow::Result<Situ
         mode,
         context,
         in_conversation,
+        in_private_request,
         again,
         turns,
         guess,
         kind,
         kind_by: None,
     })
+}
+
+async fn is_about_a_private_request(tx: &mut Tx, place: &Place) -> store::Result<bool> {
+    let Some(root) = &place.thread else { return Ok(false) };
+    for thread in store::requests::threads_at(tx, &place.chat, &place.channel, root).await? {
+        if store::requests::by_id(tx, thread.request).await?.is_some_and(|request| request.private) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The question of the thread's last answer, when the message wants nothing but another manner.

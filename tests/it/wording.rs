@@ -273,3 +273,37 @@ async fn the_timeline_keeps_what_was_handed_over() {
     assert!(told.iter().all(|message| !message.text.contains("**Wanted:**")));
     world.finish().await;
 }
+
+#[tokio::test]
+async fn nothing_of_a_private_request_reaches_a_model() {
+    let words = || Scripted::new(&[("summarise", LINES), ("summarise", LINES)]);
+    on_both_with_words(Files::harbor_with_routes, words, |world, model| async move {
+        let text = "@stationmaster I think my deploy key was leaked, who can help? I already rotated it twice.";
+        let asked = world.say("dev", "everything", text).await;
+        let before = model.asked().len();
+        let request = handed_over(&world, asked).await;
+        assert!(request.private);
+        let triage = card(&world, &request, ThreadRole::Triage).await;
+        assert!(triage.text.contains("**Tried:** I already rotated it twice."), "{}", triage.text);
+        let wish = crate::requests::write(
+            &world,
+            "olga",
+            &request,
+            ThreadRole::Triage,
+            "@stationmaster summarise this thread",
+        )
+        .await;
+        assert_eq!(world.decision(wish.id).await.outcome, "summed_up");
+        crate::requests::write(
+            &world,
+            "olga",
+            &request,
+            ThreadRole::Triage,
+            "@stationmaster how are deploy keys rotated?",
+        )
+        .await;
+        assert_eq!(model.asked().len(), before, "{:?}", model.asked().last());
+        world
+    })
+    .await;
+}

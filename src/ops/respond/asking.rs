@@ -80,6 +80,9 @@ pub(super) fn occasion<'p>(
     platform: &'p Platform,
 ) -> Result<Occasion<'p>, NotAsked> {
     let message = &situation.message;
+    if situation.in_private_request {
+        return Err(NotAsked::Forbidden("what is said about a private request is not shown to a model"));
+    }
     generate::allowed(core, platform, channel_of(core, message), message.direct || message.command)?;
     Ok(Occasion {
         platform,

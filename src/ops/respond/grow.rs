@@ -16,7 +16,7 @@ use super::{
     settle::question_of,
     still_stands,
 };
-use crate::{clock::Timestamp, config::Platform, store};
+use crate::{clock::Timestamp, config::Platform, llm::spoken, store};
 
 /// A card is replaced at most so often: chat systems count edits.
 const PACE: Duration = Duration::from_millis(1500);
@@ -44,7 +44,7 @@ pub(super) async fn grow(
         while let Ok(piece) = pieces.try_recv() {
             said.push_str(&piece);
         }
-        let whole = generate::settled(&said);
+        let whole = generate::settled(spoken(&said));
         let now = core.clock.now();
         let soon = shown_at.is_some_and(|at| now.since(at) < PACE);
         if soon || whole.len() <= shown || !can_grow(situation) {

@@ -126,7 +126,7 @@ async fn sum_up(core: &Core, situation: &Situation) -> anyhow::Result<()> {
     let mut detail = json!({ "reason": "asked to sum the thread up" });
     if let Some(platform) = situation.platform.clone().or_else(|| only_platform(core))
         && !lines.wanted.is_empty()
-        && let Ok(occasion) = hand_over::occasion(core, &platform, message, platform.team_of(&situation.person))
+        && let Ok(occasion) = asking::occasion(core, situation, &platform)
     {
         match lines.clone().worded(core, &occasion, &turns).await {
             Ok(worded) => lines = worded,
