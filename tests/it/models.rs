@@ -18,6 +18,7 @@ use serde_json::{Value as Json, json};
 use stationmaster::{
     clock::{ManualClock, SharedClock, Timestamp},
     config::{Diagnostics, Server},
+    domain::answer::Verdict,
     llm::{
         Ask, Guarded, Limits, Model, ModelError, Patience, Prompts, Remote, Said, Usage,
         prompts::{Classify, Kind, Prompt as _},
@@ -25,7 +26,7 @@ use stationmaster::{
 };
 use tokio::sync::mpsc;
 
-use crate::support::root;
+use crate::support::{Files, World, root};
 
 const KEY: &str = "sk-very-secret";
 const ANSWER: &str = "Logs are kept for 30 days. [1]";
@@ -498,4 +499,35 @@ async fn a_real_server_answers() {
     let (prompt, ask) = sorting();
     let kind = model.ask(&ask, None).await.and_then(|said| prompt.read(&said.text));
     eprintln!("the real model sorts: {kind:?}");
+}
+
+/// The whole journey with that model: whatever it says, the asker reads what the pages say, and `why` tells how it came about.
+#[tokio::test]
+async fn a_real_model_words_what_the_pages_say() {
+    let Ok(url) = std::env::var("STATIONMASTER_TEST_MODEL_URL") else {
+        eprintln!("skipped: set STATIONMASTER_TEST_MODEL_URL to an OpenAI-compatible server");
+        return;
+    };
+    let mut server = server("openai", &url);
+    if let Ok(model) = std::env::var("STATIONMASTER_TEST_MODEL") {
+        server.model.model = model;
+    }
+    let limits = Limits { first_words: Duration::from_mins(3), whole: Duration::from_mins(5) };
+    let model: Arc<dyn Model> = Arc::new(connect(&server, limits));
+    let world = World::with_words(Files::harbor(), "sqlite::memory:", model).await;
+    let asked = world.say("dev", "ask-harbor", "how long do you keep backups of production databases?").await;
+    let reply = world.reply_to(asked).await;
+    assert!(reply.text.contains("35 days"), "{}", reply.text);
+    assert_eq!(world.answer(asked).await.verdict, Verdict::Answered);
+    let unknown = world.say("dev", "ask-harbor", "@stationmaster who won the football match yesterday?").await;
+    assert_ne!(world.answer(unknown).await.verdict, Verdict::Answered, "a model widens nothing");
+    let harbor = world.core.config.platform("harbor").cloned().unwrap();
+    let spent = stationmaster::ops::review::spend::story(&world.core, &harbor, 1).await.unwrap();
+    assert!(spent.today.calls > 0 && spent.today.tokens > 0, "{spent:?}");
+    let mut tx = world.core.db.read().await.unwrap();
+    let why = stationmaster::ops::why::explain(&mut tx, asked).await.unwrap();
+    drop(tx);
+    assert!(why.iter().any(|line| line.contains("I asked the model")), "{why:?}");
+    eprintln!("the real model's answer, as it was shown: {}\n{}", reply.text, why.join("\n"));
+    world.finish().await;
 }
