@@ -102,7 +102,7 @@ pub(super) async fn assess(core: &Core, message: Message) -> anyhow::Result<Situ
         .rev()
         .filter(|other| !other.from_bot && other.author == message.author && other.deleted_at.is_none())
         .map(|other| head(&other.text, 600))
-        .find(|text| !text.trim().is_empty());
+        .find(|text| !text.trim().is_empty() && respond::manner_of(text).is_none());
     let turns = respond::turns(core, &earlier, &message.author);
     let again = again(core, &message, &earlier).await?;
     let guess = guess(core, &message.text).await;

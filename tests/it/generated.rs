@@ -21,7 +21,7 @@ fn good() -> Arc<Scripted> {
     Scripted::new(&[("answer", GOOD)])
 }
 
-async fn why(world: &World, message: stationmaster::domain::ids::MessageId) -> String {
+pub async fn why(world: &World, message: stationmaster::domain::ids::MessageId) -> String {
     let mut tx = world.core.db.read().await.unwrap();
     stationmaster::ops::why::explain(&mut tx, message).await.unwrap().join("\n")
 }

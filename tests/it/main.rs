@@ -8,6 +8,7 @@ mod backlog;
 mod browser;
 mod clusters;
 mod commands;
+mod conduct;
 mod configuration;
 mod conformance;
 mod conversation;

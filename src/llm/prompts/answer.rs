@@ -48,7 +48,10 @@ impl Prompt for Answer {
     fn read(&self, said: &str) -> Result<Worded, ModelError> {
         let text = no_longer("text", said, LONGEST)?;
         let nothing = |line: &str| line.trim_matches(['`', '*', '"', '\'', '.', ' ']) == NOTHING;
-        if text.is_empty() || text.starts_with(NOTHING) || text.lines().any(nothing) {
+        if text.is_empty() {
+            return Err(ModelError::Unusable("it is empty".to_owned()));
+        }
+        if text.starts_with(NOTHING) || text.lines().any(nothing) {
             return Ok(Worded::NoAnswer);
         }
         Ok(Worded::Text(text))
@@ -93,9 +96,9 @@ mod tests {
         check(" `NO ANSWER`.\n", &Worded::NoAnswer);
         check("NO ANSWER: the passages are about logs.", &Worded::NoAnswer);
         check("The passages are about logs.\n\n**NO ANSWER**", &Worded::NoAnswer);
-        check("", &Worded::NoAnswer);
         check("\nKept for 30 days. [1]\n", &Worded::Text("Kept for 30 days. [1]".to_owned()));
         check("It prints NO ANSWER then. [2]", &Worded::Text("It prints NO ANSWER then. [2]".to_owned()));
         assert!(Answer::sample().read(&"a ".repeat(LONGEST)).is_err());
+        assert!(Answer::sample().read(" \n").is_err());
     }
 }

@@ -245,19 +245,20 @@ fn strangers(folder: &Path, built_in: &[BuiltIn], findings: &mut Diagnostics) {
 
 /// Refuses a text that is empty or longer than can be meant, in characters.
 fn bounded(what: &str, text: &str, most: usize) -> Result<String, ModelError> {
-    let text = text.trim();
+    let text = no_longer(what, text, most)?;
     if text.is_empty() {
         return Err(ModelError::Unusable(format!("its {what} is empty")));
     }
-    no_longer(what, text, most)
+    Ok(text)
 }
 
-/// As [`bounded`]; it may be empty.
+/// As [`bounded`]; it may be empty. Control characters, which no store and no chat system has a use for, are left out.
 fn no_longer(what: &str, text: &str, most: usize) -> Result<String, ModelError> {
     if text.chars().nth(most).is_some() {
         return Err(ModelError::Unusable(format!("its {what} has more than {most} characters")));
     }
-    Ok(text.trim().to_owned())
+    let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    Ok(kept.trim().to_owned())
 }
 
 /// A text on one line.

@@ -47,7 +47,9 @@ fn outputs_are_read_and_bounded() {
     let long = |key: &str, count: usize| format!(r#"{{"{key}": "{}"}}"#, "a ".repeat(count));
     let rewrite = Rewrite::sample();
     check(&rewrite, "```json\n{\"question\": \" How\\nlong? \"}\n```", Ok(r#""How long?""#));
+    check(&rewrite, r#"{"question": "How\u0000 long\u001b?"}"#, Ok(r#""How long?""#));
     check(&rewrite, r#"{"question": " "}"#, Err("question is empty"));
+    check(&rewrite, r#"{"question": "\u0000"}"#, Err("question is empty"));
     check(&rewrite, &long("question", 301), Err("more than 600"));
     check(&rewrite, r#"{"questions": []}"#, Err("lacks something"));
     check(&rewrite, "How long?", Err("not the JSON"));

@@ -176,9 +176,9 @@ impl Basis {
             Ok(Asked { output: Worded::NoAnswer, provenance, .. }) => {
                 Outcome::Nothing(trace(&provenance, "it found no answer in the pages", &Grounding::default(), false))
             }
-            Ok(Asked { output: Worded::Text(text), provenance, .. }) => {
+            Ok(Asked { output: Worded::Text(text), whole, provenance, .. }) => {
                 let answer = self.judge(&text, &provenance, false);
-                if let (Outcome::Answer(_), Some(footing)) = (&answer, footing) {
+                if let (Outcome::Answer(_), Some(footing), true) = (&answer, footing, whole) {
                     footing.keep(core, &prompt.question, &text).await;
                 }
                 answer

@@ -65,6 +65,8 @@ pub struct Provenance {
 pub struct Asked<T> {
     pub output: T,
     pub text: String,
+    /// Not cut at the most tokens.
+    pub whole: bool,
     pub provenance: Provenance,
 }
 
@@ -145,7 +147,7 @@ async fn try_ask<P: Prompt>(
     let provenance = provenance(core, model, rendered.hash, said, begun);
     record(core, occasion, P::NAME, outcome, said, &provenance).await?;
     Ok(match read {
-        Ok((output, said)) => Ok(Asked { output, text: said.text, provenance }),
+        Ok((output, said)) => Ok(Asked { output, text: said.text, whole: said.whole, provenance }),
         Err((error, _)) => {
             tracing::info!(model.outcome = outcome, model.prompt = P::NAME, "The model was of no use.");
             Err(NotAsked::Failed(error))

@@ -126,7 +126,7 @@ impl Draft {
     }
 
     /// Puts what came of asking a model in place of the pages' words.
-    fn take(&mut self, outcome: Outcome) {
+    fn take(&mut self, outcome: Outcome, manner: &Manner) {
         match outcome {
             Outcome::Answer(wording) => {
                 self.mode = Mode::Generated;
@@ -135,6 +135,10 @@ impl Draft {
                 // What the floor could not do, the model did.
                 self.notes.retain(|note| !note.starts_with(NOT_IN_MANNER));
                 self.worded = Some(wording);
+            }
+            // That the pages do not show it in this manner says nothing of the question.
+            Outcome::Nothing(trace) if matches!(manner, Manner::Command | Manner::Language(_)) => {
+                self.model = Some(trace);
             }
             // A model may say less than the pages, never more.
             Outcome::Nothing(trace) => {
@@ -230,7 +234,7 @@ pub(super) async fn settle(
     } else {
         let (mut draft, clashes) = Draft::of_pages(core, situation, found, asking);
         if draft.verdict == Verdict::Answered && !clashes {
-            draft.take(word(core, situation, platform, found, asking).await);
+            draft.take(word(core, situation, platform, found, asking).await, &asking.manner);
         }
         draft
     };

@@ -15,6 +15,10 @@ pub enum Line {
     Fails(ModelError),
     /// Says the first part, waits to be released, and says the rest.
     Pauses(String, String),
+    /// Is cut at the most tokens.
+    Cut(String),
+    /// Says something, and then fails.
+    BreaksOff(String, ModelError),
 }
 
 /// A model with a script for each prompt. Without a line for a prompt it fails.
@@ -71,7 +75,14 @@ impl Scripted {
 
     /// How often it was asked with this prompt.
     pub fn count(&self, prompt: &str) -> usize {
-        self.asked.lock().unwrap().iter().filter(|ask| prompt_of(ask) == prompt).count()
+        self.asked_with(prompt).len()
+    }
+
+    /// What it was asked with this prompt.
+    pub fn asked_with(&self, prompt: &str) -> Vec<Ask> {
+        let mut asked = self.asked();
+        asked.retain(|ask| prompt_of(ask) == prompt);
+        asked
     }
 
     fn next(&self, ask: &Ask) -> Line {
@@ -94,8 +105,19 @@ impl Model for Scripted {
                     let _ = pieces.send(text.to_owned());
                 }
             };
+            let mut whole = true;
             let text = match self.next(ask) {
                 Line::Fails(error) => return Err(error),
+                Line::BreaksOff(first, error) => {
+                    send(&first);
+                    tokio::task::yield_now().await;
+                    return Err(error);
+                }
+                Line::Cut(text) => {
+                    send(&text);
+                    whole = false;
+                    text
+                }
                 Line::Says(text) => {
                     for word in text.split_inclusive(' ') {
                         send(word);
@@ -110,7 +132,7 @@ impl Model for Scripted {
                     first + &rest
                 }
             };
-            Ok(Said { text, usage: Usage { input: 1000, output: 100 }, whole: true })
+            Ok(Said { text, usage: Usage { input: 1000, output: 100 }, whole })
         })
     }
 }
