@@ -226,9 +226,12 @@ pub(super) fn plan(situation: &Situation) -> Plan {
     if *in_conversation {
         return match kind {
             MessageKind::Thanks if sure => Plan::Welcome,
-            MessageKind::Thanks | MessageKind::Chatter => Plan::Silent("it is talk, not a follow-up question"),
+            // "And of all others?" is short of everything else that questions have.
+            MessageKind::Thanks | MessageKind::Chatter if !text.contains('?') => {
+                Plan::Silent("it is talk, not a follow-up question")
+            }
             kind => match kind.feedback() {
-                Some(kind) if sure => Plan::Feedback(kind),
+                Some(kind) if sure && !text.contains('?') => Plan::Feedback(kind),
                 _ => Plan::Answer,
             },
         };

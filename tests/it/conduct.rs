@@ -348,8 +348,8 @@ async fn money_is_counted_at_its_prices_and_a_platform_has_its_own_cap() {
     let late = world.say("dev", "ask-harbor", QUESTIONS[3]).await;
     assert_eq!((model.asked().len(), world.answer(late).await.mode), (3, Mode::Extractive));
     let told = warnings(&world).await;
-    assert!(told[0].contains("used 0.0090 of 0.0100 EUR"), "{}", told[0]);
-    assert!(told[1].contains("used 0.0135 of 0.0100 EUR"), "{}", told[1]);
+    assert!(told[0].contains("0.0090 of 0.0100 EUR"), "{}", told[0]);
+    assert!(told[1].contains("0.0135 of 0.0100 EUR"), "{}", told[1]);
     let again = world.say("dot", "ask-harbor", QUESTION).await;
     assert_eq!(world.answer(again).await.mode, Mode::Generated, "what was said before costs nothing");
     world.finish().await;

@@ -495,7 +495,7 @@ async fn a_real_server_answers() {
     let (said, pieces) = streamed(&model, &ask).await;
     let said = said.unwrap();
     assert_eq!(said.text, pieces.concat());
-    assert!(pieces.len() > 1 && said.usage.output > 0, "{said:?}");
+    assert!(pieces.len() > 1, "{said:?}");
     let (prompt, ask) = sorting();
     let kind = model.ask(&ask, None).await.and_then(|said| prompt.read(&said.text));
     eprintln!("the real model sorts: {kind:?}");

@@ -122,10 +122,13 @@ async fn try_ask<P: Prompt>(
     }
     let rendered = core.prompts.render(prompt)?;
     let begun = core.clock.now();
-    let length = rendered.ask.system.len() + rendered.ask.user.len();
+    let asked = rendered.ask.system.len() + rendered.ask.user.len();
     let answer = model.ask(&rendered.ask, pieces).await;
     let read = match answer {
         Ok(said) => {
+            // Not every server counts, least of all while it streams.
+            let usage = if said.usage == Usage::default() { about(asked, said.text.len()) } else { said.usage };
+            let said = Said { usage, ..said };
             let read = prompt.read(&said.text);
             read.map(|output| (output, said.clone())).map_err(|error| (error, Some(said)))
         }
@@ -135,10 +138,10 @@ async fn try_ask<P: Prompt>(
         Ok((_, said)) => Some(said),
         Err((_, said)) => said.as_ref(),
     };
-    // A call that broke off has been paid for, and nobody says how much: about a token for four letters of what was asked.
+    // A call that broke off has been paid for, and nobody says how much.
     let estimate = match &read {
         Err((ModelError::TooSlow(_) | ModelError::Broken(_), None)) => {
-            Some(Said { usage: Usage { input: length.div_ceil(4) as u64, output: 0 }, ..Said::default() })
+            Some(Said { usage: about(asked, 0), ..Said::default() })
         }
         _ => None,
     };
@@ -153,6 +156,11 @@ async fn try_ask<P: Prompt>(
             Err(NotAsked::Failed(error))
         }
     })
+}
+
+/// What a call used when nobody counted: about a token for four bytes.
+const fn about(asked: usize, said: usize) -> Usage {
+    Usage { input: asked.div_ceil(4) as u64, output: said.div_ceil(4) as u64 }
 }
 
 fn provenance(core: &Core, model: &dyn Model, prompt: String, said: Option<&Said>, begun: Timestamp) -> Provenance {
