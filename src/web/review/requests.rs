@@ -178,6 +178,7 @@ fn did(kind: &str) -> String {
         "promise" => "watched the promises".to_owned(),
         "effort" => "scored the effort".to_owned(),
         "note" => "noted".to_owned(),
+        "hand_over" => "summed the conversation up".to_owned(),
         other => readable(other).to_lowercase(),
     }
 }
