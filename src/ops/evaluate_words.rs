@@ -9,8 +9,7 @@ use super::{
     compose::{Extract, Piece, Shape},
     evaluate::round,
     generate::{
-        Provenance,
-        answer::{Basis, Outcome, Question},
+        answer::{Basis, Question},
         ground, spend,
     },
 };
@@ -93,14 +92,11 @@ impl Wordsmith<'_> {
             right: grounding.right,
             ..words
         };
-        match basis.judge(&text, &Provenance::default(), false) {
-            Outcome::Answer(wording) => {
-                let piece = Piece { markdown: wording.markdown, citation: 0 };
-                let extract = Extract { pieces: vec![piece], citations: wording.citations };
-                Ok((Words { ended: "answer", ..words }, Some((Verdict::Answered, extract))))
-            }
-            Outcome::Nothing(_) | Outcome::Floor(_) => Ok((Words { ended: "floor", ..words }, None)),
-        }
+        let Some((markdown, citations)) = basis.keep(&grounding) else {
+            return Ok((Words { ended: "floor", ..words }, None));
+        };
+        let extract = Extract { pieces: vec![Piece { markdown, citation: 0 }], citations };
+        Ok((Words { ended: "answer", ..words }, Some((Verdict::Answered, extract))))
     }
 }
 

@@ -9,21 +9,18 @@ use serde::{Deserialize, Serialize};
 use super::{
     Core,
     compose::escape,
-    generate::{self, NotAsked, Occasion, Said},
-    plan::head,
+    generate::{self, Limits, NotAsked, Occasion, Said},
 };
 use crate::{
     chat::{Block, Card},
-    config::{Channel, Platform},
+    config::Platform,
     domain::{injection::instructs, redact::presentable},
     knowledge::chunk::sentences,
     llm::prompts::{By, Summarise, Summary, Turn},
     store::messages::Message,
 };
 
-/// Messages that are read, the newest, and characters of each.
-const MOST_TURNS: usize = 40;
-const TURN: usize = 1200;
+const LIMITS: Limits = Limits { messages: 40, characters: 1200 };
 /// Longest line, in characters.
 const LINE: usize = 220;
 /// What is longer than this, in characters, is worth summing up even where nothing was tried.
@@ -77,23 +74,10 @@ pub fn is_wanted(text: &str) -> bool {
     WANTED.is_match(text.trim())
 }
 
-/// What people and the bot said where everybody there can read it, oldest first, as a model may be shown it.
+/// The newest of a conversation, oldest first, as a model may be shown it.
 pub fn turns(core: &Core, messages: &[Message]) -> Vec<Turn> {
-    let mut turns: Vec<Turn> = messages
-        .iter()
-        .rev()
-        .filter(|message| {
-            message.deleted_at.is_none() && message.private_to.is_none() && !message.text.trim().is_empty()
-        })
-        .filter(|message| !message.from_bot || message.about.is_some())
-        .take(MOST_TURNS)
-        .map(|message| Turn {
-            by: if message.from_bot { By::Bot } else { By::Person },
-            text: core.clean(&head(&message.text, TURN)).text,
-        })
-        .collect();
-    turns.reverse();
-    turns
+    let open = messages.iter().filter(|message| message.private_to.is_none());
+    generate::turns(core, open, LIMITS)
 }
 
 impl HandOver {
@@ -205,10 +189,9 @@ pub fn occasion<'p>(
     message: &Message,
     team: Option<String>,
 ) -> Result<Occasion<'p>, NotAsked> {
-    let channel: Option<&Channel> =
-        core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| channel);
-    generate::allowed(core, platform, channel, message.direct || message.command)?;
-    Ok(Occasion { platform, channel: Some(format!("{}:{}", message.place.chat, message.place.channel)), team })
+    let place = &message.place;
+    generate::allowed_in(core, platform, &place.chat, &place.channel, message.direct || message.command)?;
+    Ok(Occasion { platform, channel: Some(format!("{}:{}", place.chat, place.channel)), team })
 }
 
 fn line(text: &str) -> String {

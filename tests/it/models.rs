@@ -475,18 +475,23 @@ async fn keys_are_not_shown() {
     assert!(!format!("{guarded:?}").contains("secret"), "{guarded:?}");
 }
 
-/// A journey with a real model, where there is one: `STATIONMASTER_TEST_MODEL_URL` names an OpenAI-compatible server, as in
+/// A real model, where there is one: `STATIONMASTER_TEST_MODEL_URL` names an OpenAI-compatible server, as in
 /// `http://127.0.0.1:8000/v1/`, and `STATIONMASTER_TEST_MODEL` its model.
-#[tokio::test]
-async fn a_real_server_answers() {
+fn real_server() -> Option<Server> {
     let Ok(url) = std::env::var("STATIONMASTER_TEST_MODEL_URL") else {
         eprintln!("skipped: set STATIONMASTER_TEST_MODEL_URL to an OpenAI-compatible server");
-        return;
+        return None;
     };
     let mut server = server("openai", &url);
     if let Ok(model) = std::env::var("STATIONMASTER_TEST_MODEL") {
         server.model.model = model;
     }
+    Some(server)
+}
+
+#[tokio::test]
+async fn a_real_server_answers() {
+    let Some(server) = real_server() else { return };
     let limits = Limits { first_words: Duration::from_mins(2), whole: Duration::from_mins(4) };
     let model = connect(&server, limits);
     let ask = Ask { max_tokens: 12, ..question() };
@@ -501,17 +506,10 @@ async fn a_real_server_answers() {
     eprintln!("the real model sorts: {kind:?}");
 }
 
-/// The whole journey with that model: whatever it says, the asker reads what the pages say, and `why` tells how it came about.
+/// The whole journey with a real model: whatever it says, the asker reads what the pages say, and `why` tells how it came about.
 #[tokio::test]
 async fn a_real_model_words_what_the_pages_say() {
-    let Ok(url) = std::env::var("STATIONMASTER_TEST_MODEL_URL") else {
-        eprintln!("skipped: set STATIONMASTER_TEST_MODEL_URL to an OpenAI-compatible server");
-        return;
-    };
-    let mut server = server("openai", &url);
-    if let Ok(model) = std::env::var("STATIONMASTER_TEST_MODEL") {
-        server.model.model = model;
-    }
+    let Some(server) = real_server() else { return };
     let limits = Limits { first_words: Duration::from_mins(3), whole: Duration::from_mins(5) };
     let model: Arc<dyn Model> = Arc::new(connect(&server, limits));
     let world = World::with_words(Files::harbor(), "sqlite::memory:", model).await;

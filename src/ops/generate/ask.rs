@@ -90,6 +90,14 @@ pub fn allowed(core: &Core, platform: &Platform, channel: Option<&Channel>, dire
     Ok(())
 }
 
+/// As [`allowed`], for what was said in a channel of a chat system; `alone`: to the bot alone.
+///
+/// # Errors
+/// Why not.
+pub fn allowed_in(core: &Core, platform: &Platform, chat: &str, channel: &str, alone: bool) -> Result<(), NotAsked> {
+    allowed(core, platform, core.config.channel(chat, channel).map(|(_, channel)| channel), alone)
+}
+
 /// Asks, unless the day's cap is spent. Whoever calls has asked [`allowed`]. Must not be called in a transaction.
 ///
 /// # Errors

@@ -8,8 +8,10 @@ mod ground;
 pub mod manner;
 pub mod spend;
 mod synonyms;
+mod turns;
 mod within;
 
-pub use ask::{Asked, NotAsked, Occasion, Provenance, allowed, ask};
+pub use ask::{Asked, NotAsked, Occasion, Provenance, allowed, allowed_in, ask};
 pub use ground::{Dropped, Grounding, Source, Unsupported, ground, settled};
+pub use turns::{Limits, turns};
 pub use within::Said;

@@ -68,7 +68,7 @@ pub fn caps(core: &Core, platform: &Platform) -> Caps {
 }
 
 /// The day (UTC) that a moment belongs to: its first moment, and as in `2026-11-23`.
-fn day(now: Timestamp) -> (Timestamp, String) {
+pub(in crate::ops) fn day(now: Timestamp) -> (Timestamp, String) {
     const DAY: i64 = 24 * 3_600_000_000;
     let begin = Timestamp::from_micros(now.micros().div_euclid(DAY) * DAY);
     (begin, begin.to_jiff().strftime("%Y-%m-%d").to_string())

@@ -184,8 +184,9 @@ async fn asked(core: &Core, tx: &mut Tx, platform: &Platform, gap: &Gap) -> Resu
 /// May a model read what was said in the place of a message?
 async fn may_be_shown(core: &Core, tx: &mut Tx, platform: &Platform, message: MessageId) -> Result<bool, Failure> {
     let Some(message) = store::messages::by_id(tx, message).await? else { return Ok(false) };
-    let channel = core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| channel);
-    Ok(generate::allowed(core, platform, channel, message.direct || message.command).is_ok())
+    let place = &message.place;
+    let alone = message.direct || message.command;
+    Ok(generate::allowed_in(core, platform, &place.chat, &place.channel, alone).is_ok())
 }
 
 /// The beginnings of the nearest pages that everybody may read.

@@ -59,10 +59,7 @@ fn may_be_shown(core: &Core, platform: &Platform, text: &ItemText) -> bool {
         return false;
     }
     match &text.said_in {
-        Some(said_in) => {
-            let channel = core.config.channel(&said_in.chat, &said_in.channel).map(|(_, channel)| channel);
-            generate::allowed(core, platform, channel, said_in.alone).is_ok()
-        }
+        Some(at) => generate::allowed_in(core, platform, &at.chat, &at.channel, at.alone).is_ok(),
         None => generate::allowed(core, platform, None, true).is_ok(),
     }
 }

@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 
 use super::super::{
     Core,
-    generate::{self, NotAsked, Occasion, manner},
+    generate::{self, Limits, NotAsked, Occasion, manner},
+    hand_over,
     plan::{READ_LIMIT, SURE_ENOUGH, Situation, head},
 };
 use super::only_platform;
 use crate::{
-    config::{Channel, Platform},
+    config::Platform,
     domain::message::MessageKind,
-    llm::prompts::{By, Classify, Kind, Manner, Rewrite, Turn},
+    llm::prompts::{Classify, Kind, Manner, Rewrite, Turn},
     retrieval::terms,
     store::messages::Message,
 };
 
-/// Messages of the thread that a model is shown, and characters of each.
-const MOST_TURNS: usize = 6;
-const TURN: usize = 800;
+/// Of the thread, what a model is shown.
+const LIMITS: Limits = Limits { messages: 6, characters: 800 };
 /// How sure of a kind the bot is when a model has said it (0 to 1): enough to act, never as sure as by heart.
 const SAID_SO: f32 = 0.7;
 /// Content words of a rewritten question that nobody said, at most.
@@ -47,30 +47,8 @@ pub(in crate::ops) struct Again {
 
 /// The last messages of one person in a thread, and of the bot to anybody there, oldest first.
 pub(in crate::ops) fn turns(core: &Core, earlier: &[&Message], person: &str) -> Vec<Turn> {
-    let mut turns: Vec<Turn> = earlier
-        .iter()
-        .rev()
-        .filter(|message| message.deleted_at.is_none() && !message.text.trim().is_empty())
-        .filter(|message| {
-            if message.from_bot {
-                message.about.is_some() && message.private_to.is_none()
-            } else {
-                message.author == person
-            }
-        })
-        .take(MOST_TURNS)
-        .map(|message| Turn {
-            by: if message.from_bot { By::Bot } else { By::Person },
-            text: core.clean(&head(&message.text, TURN)).text,
-        })
-        .collect();
-    turns.reverse();
-    turns
-}
-
-/// The channel of the files that a message was written in.
-pub(super) fn channel_of<'c>(core: &'c Core, message: &Message) -> Option<&'c Channel> {
-    core.config.channel(&message.place.chat, &message.place.channel).map(|(_, channel)| channel)
+    let between = earlier.iter().copied().filter(|message| message.from_bot || message.author == person);
+    generate::turns(core, between, LIMITS)
 }
 
 /// On whose behalf a model is asked about a message; or why it is not.
@@ -83,12 +61,7 @@ pub(super) fn occasion<'p>(
     if situation.in_private_request {
         return Err(NotAsked::Forbidden("what is said about a private request is not shown to a model"));
     }
-    generate::allowed(core, platform, channel_of(core, message), message.direct || message.command)?;
-    Ok(Occasion {
-        platform,
-        channel: Some(format!("{}:{}", message.place.chat, message.place.channel)),
-        team: platform.team_of(&situation.person),
-    })
+    hand_over::occasion(core, platform, message, platform.team_of(&situation.person))
 }
 
 /// Has a model say of which kind a message is, where the classifier is not sure and it matters.

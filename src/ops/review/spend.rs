@@ -1,12 +1,11 @@
 //! What the language model was asked and what it cost: today beside its caps, and lately by channel, team and purpose.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::{
-    clock::Timestamp,
     config::Platform,
     ops::{
         Core,
@@ -18,7 +17,7 @@ use crate::{
     },
 };
 
-const DAY: i64 = 24 * 3_600_000_000;
+const DAY: Duration = Duration::from_hours(24);
 
 /// What a platform's words cost. Money is in the configured currency.
 #[derive(Debug, Clone, Serialize)]
@@ -77,10 +76,9 @@ impl Row {
 /// When the store refuses.
 pub async fn story(core: &Core, platform: &Platform, days: u32) -> anyhow::Result<SpendStory> {
     let days = days.max(1);
-    let now = core.clock.now();
-    let midnight = now.micros().div_euclid(DAY) * DAY;
-    let since = Timestamp::from_micros(midnight - i64::from(days - 1) * DAY);
-    let until = Timestamp::from_micros(midnight + DAY);
+    let (midnight, _) = spend::day(core.clock.now());
+    let since = midnight.minus(DAY * (days - 1));
+    let until = midnight.plus(DAY);
     let mut tx = core.db.read().await.context("open a transaction")?;
     let today = spend::today(core, &mut tx, &platform.id).await.context("sum up today")?;
     let total = store::models::spent_since(&mut tx, &platform.id, since).await.context("sum up")?;
