@@ -8,6 +8,9 @@ use crate::domain::{answer::Citation, ids::ActionId};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Card {
     pub blocks: Vec<Block>,
+    /// Still being written: more of it follows. The identity of whom it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growing_for: Option<String>,
 }
 
 /// A piece of a card. Text is Markdown without raw HTML.
@@ -79,8 +82,12 @@ impl ButtonStyle {
 }
 
 impl Card {
+    pub const fn new(blocks: Vec<Block>) -> Self {
+        Self { blocks, growing_for: None }
+    }
+
     pub fn text(markdown: impl Into<String>) -> Self {
-        Self { blocks: vec![Block::Text { markdown: markdown.into() }] }
+        Self::new(vec![Block::Text { markdown: markdown.into() }])
     }
 
     #[must_use]

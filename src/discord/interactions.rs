@@ -186,7 +186,7 @@ fn outcome_of(core: &Core, result: Result<Response, Failure>) -> Outcome {
     };
     let notice = notice.map(Card::text).unwrap_or_default();
     let blocks = notice.blocks.into_iter().chain(card.into_iter().flat_map(|card| card.blocks)).collect();
-    let card = Card { blocks };
+    let card = Card::new(blocks);
     match form {
         _ if follows => Outcome::Follows,
         Some(form) => Outcome::Form(form),

@@ -70,7 +70,7 @@ pub fn answer(
         items.extend(actions.share.map(|share| button(share, SHARE, ButtonStyle::Default)));
     }
     blocks.push(Block::Buttons { items });
-    Card { blocks }
+    Card::new(blocks)
 }
 
 /// An answer somebody wrote; perhaps with who published it, and with a warning that its review is overdue.
@@ -95,7 +95,7 @@ pub fn curated(
     ];
     items.extend(actions.share.map(|share| button(share, SHARE, ButtonStyle::Default)));
     blocks.push(Block::Buttons { items });
-    Card { blocks }
+    Card::new(blocks)
 }
 
 /// An answer in a model's words, which its passages support.
@@ -113,12 +113,14 @@ pub fn generated(markdown: &str, extract: &Extract, notes: &[String], actions: A
     ];
     items.extend(actions.share.map(|share| button(share, SHARE, ButtonStyle::Default)));
     blocks.push(Block::Buttons { items });
-    Card { blocks }
+    Card::new(blocks)
 }
 
-/// The beginning of an answer that is still being written.
-pub fn growing(markdown: &str) -> Card {
-    Card::text(markdown.to_owned()).with(Block::Note { markdown: "_Still writing …_".to_owned(), warning: false })
+/// The beginning of an answer to an identity that is still being written.
+pub fn growing(markdown: &str, asker: &str) -> Card {
+    let mut card = Card::text(markdown.to_owned());
+    card.growing_for = Some(asker.to_owned());
+    card.with(Block::Note { markdown: "_Still writing …_".to_owned(), warning: false })
 }
 
 /// What the button of a rating says.
@@ -223,16 +225,14 @@ pub fn login_link(link: &str) -> Card {
 
 /// Asks whether the other account is really the reader's own.
 pub fn confirm_link(chat: &str, name: &str, action: ActionId) -> Card {
-    Card {
-        blocks: vec![
-            text(format!(
-                "This code was given to **{}** on {chat}. If that is you, I treat both accounts as one person from now \
+    Card::new(vec![
+        text(format!(
+            "This code was given to **{}** on {chat}. If that is you, I treat both accounts as one person from now \
                  on, with the same teams and roles. If somebody else gave you the code, do not press.",
-                super::compose::escape(name)
-            )),
-            Block::Buttons { items: vec![button(action, "Yes, both are me", ButtonStyle::Primary)] },
-        ],
-    }
+            super::compose::escape(name)
+        )),
+        Block::Buttons { items: vec![button(action, "Yes, both are me", ButtonStyle::Primary)] },
+    ])
 }
 
 /// Asks for a question; the answer comes in a direct message.
@@ -301,14 +301,12 @@ pub fn answer_taken_back(how: &str) -> Card {
 
 /// Asks which platform a question is about.
 pub fn which_platform(choices: &[(ActionId, String)]) -> Card {
-    Card {
-        blocks: vec![
-            text("Which platform is this about?".to_owned()),
-            Block::Buttons {
-                items: choices.iter().map(|(action, name)| button(*action, name, ButtonStyle::Default)).collect(),
-            },
-        ],
-    }
+    Card::new(vec![
+        text("Which platform is this about?".to_owned()),
+        Block::Buttons {
+            items: choices.iter().map(|(action, name)| button(*action, name, ButtonStyle::Default)).collect(),
+        },
+    ])
 }
 
 pub fn person_called(platform: &Platform, channel: &str, here: bool) -> Card {

@@ -7,6 +7,7 @@ mod listen;
 pub mod manifest;
 pub mod render;
 mod sockets;
+mod stream;
 
 use std::sync::Arc;
 
@@ -62,6 +63,7 @@ pub struct Slack {
     me: OnceCell<Me>,
     /// Threads of the assistant pane: only they have a status line.
     panes: Cache<String, ()>,
+    streams: stream::Streams,
 }
 
 /// The bot's own user and workspace.
@@ -82,6 +84,7 @@ impl Slack {
             line: Line::new("Slack"),
             me: OnceCell::new(),
             panes: Cache::new(PANES),
+            streams: stream::Streams::new(),
         }))
     }
 
@@ -109,9 +112,14 @@ impl Slack {
         if let Some(person) = &outbound.private_to {
             return self.whisper(job, outbound, person, &content).await;
         }
+        if let Some(reader) = &outbound.card.growing_for
+            && let Some(ts) = self.grow(job, outbound, reader).await?
+        {
+            return Ok(ts);
+        }
         if let Some(ts) = &outbound.replaces {
             let body = content.with(json!({ "channel": outbound.channel, "ts": ts }));
-            self.client.call("chat.update", &body).await?;
+            self.replace(&outbound.channel, ts, &body).await?;
             return Ok(ts.clone());
         }
         if let Some(file) = &outbound.file {
@@ -191,13 +199,15 @@ impl Slack {
         if let Some((seconds, _)) = job.uuid().get_timestamp().map(|stamp| stamp.to_unix()) {
             arguments.push(("oldest", format!("{}.000000", seconds.saturating_sub(CLOCKS_DIFFER))));
         }
-        let job = job.to_string();
+        let (block, job) = (stream::block_id(job), job.to_string());
         let messages = match self.pages(channel, thread, arguments, LOOK_BACK).await {
             Err(PostError::Never(reason)) if reason.starts_with("thread_not_found") => return Ok(None),
             messages => messages?,
         };
         let posted = messages.into_iter().find(|message| {
-            message["metadata"]["event_type"] == METADATA && message["metadata"]["event_payload"]["job"] == job.as_str()
+            let metadata = &message["metadata"];
+            (metadata["event_type"] == METADATA && metadata["event_payload"]["job"] == job.as_str())
+                || message["blocks"][0]["block_id"] == block.as_str()
         });
         Ok(posted.and_then(|message| message["ts"].as_str().map(str::to_owned)))
     }

@@ -132,6 +132,13 @@ pub fn blocks(card: &Card) -> Vec<Json> {
     out
 }
 
+/// Text as sections, as far as it fits a message.
+pub fn sections_of(markdown: &str) -> Vec<Json> {
+    let mut out = Vec::new();
+    sections(&mut out, &mut 0, &mrkdwn(markdown));
+    out
+}
+
 /// Adds text as sections while there is room. `false` when something had to be left out.
 fn sections(out: &mut Vec<Json>, length: &mut usize, text: &str) -> bool {
     for piece in pieces(text) {
@@ -443,12 +450,12 @@ mod tests {
         fn limits_hold(text in ".{0,200}", times in 0_usize..200, buttons in 0_usize..40) {
             let action = ActionId::from_uuid(uuid::Uuid::nil());
             let items = (0..buttons).map(|_| Button { action, label: text.clone(), style: ButtonStyle::Primary }).collect();
-            let card = Card { blocks: vec![
+            let card = Card::new(vec![
                 Block::Text { markdown: format!("{text}\n").repeat(times) },
                 Block::Quote { markdown: text.repeat(times), cite: 1 },
                 Block::Note { markdown: text.repeat(times), warning: true },
                 Block::Buttons { items },
-            ]};
+            ]);
             let blocks = blocks(&card);
             prop_assert!(blocks.len() <= 50);
             for block in &blocks {

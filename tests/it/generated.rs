@@ -113,7 +113,7 @@ async fn an_answer_grows_in_its_place() {
     let words = || {
         let model = Scripted::new(&[]);
         let first = "Backups of production databases are kept for 35 days. [1] ".to_owned();
-        model.then("answer", Line::Pauses(first, "All others are kept for 14 days. [1]".to_owned()));
+        model.then("answer", Line::Pauses(vec![first, "All others are kept for 14 days. [1]".to_owned()]));
         model
     };
     on_both_with_words(Files::harbor, words, |world, model| async move {

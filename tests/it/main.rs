@@ -41,6 +41,7 @@ mod services;
 mod slack;
 mod statements;
 mod store;
+mod streams;
 mod support;
 mod surveys;
 mod tallies;

@@ -325,7 +325,7 @@ fn card(core: &Core, platform: &Platform, statement: &Statement, month: Month, d
     blocks.push(Block::Buttons {
         items: vec![Button { action: dispute, label: "This is not right".to_owned(), style: ButtonStyle::Default }],
     });
-    Card { blocks }
+    Card::new(blocks)
 }
 
 fn text(markdown: impl Into<String>) -> Block {

@@ -163,7 +163,7 @@ pub(super) fn similar(lines: &[(Option<ActionId>, String, i64)], anyway: ActionI
     }
     items.push(primary(anyway, "Send anyway"));
     blocks.push(Block::Buttons { items });
-    Card { blocks }
+    Card::new(blocks)
 }
 
 /// One line about a request for somebody who has something similar.
@@ -216,7 +216,7 @@ pub(super) async fn requester(core: &Core, tx: &mut Tx, request: &Request) -> Re
     if !items.is_empty() {
         blocks.push(Block::Buttons { items });
     }
-    Ok(Card { blocks })
+    Ok(Card::new(blocks))
 }
 
 /// The request as the people of the route work on it.
@@ -278,7 +278,7 @@ pub(super) async fn triage(core: &Core, tx: &mut Tx, request: &Request) -> Resul
             "What you write in this thread reaches the requester; a line that begins with `//` stays here.",
         ));
     }
-    Ok(Card { blocks })
+    Ok(Card::new(blocks))
 }
 
 /// How far the system has come that does what was ordered: where to watch it, and what its log says last.
@@ -556,7 +556,7 @@ pub(super) async fn approval(core: &Core, tx: &mut Tx, request: &Request) -> Res
         Some(state) => blocks.push(text(format!("It is **{}**.", state.id()))),
         None => {}
     }
-    Ok(Card { blocks })
+    Ok(Card::new(blocks))
 }
 
 fn cost_words(platform: &Platform, request: &Request) -> Option<String> {

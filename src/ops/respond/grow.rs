@@ -39,8 +39,13 @@ pub(super) async fn grow(
     let mut said = String::new();
     let mut shown = 0;
     let mut shown_at: Option<Timestamp> = None;
-    while let Some(piece) = pieces.recv().await {
-        said.push_str(&piece);
+    loop {
+        // What could not be shown when it came is shown later, even if nothing comes after it.
+        match tokio::time::timeout(PACE, pieces.recv()).await {
+            Ok(Some(piece)) => said.push_str(&piece),
+            Ok(None) => return,
+            Err(_) => {}
+        }
         while let Ok(piece) = pieces.try_recv() {
             said.push_str(&piece);
         }
@@ -73,7 +78,7 @@ async fn show(
     }
     let question = question_of(core, situation, platform, asking);
     let question = store::answers::ask(&mut tx, &question).await.context("store the question")?;
-    let card = cards::growing(markdown);
+    let card = cards::growing(markdown, &situation.message.author);
     match store::messages::answering(&mut tx, question).await? {
         Some(posted) if posted.posted_at.is_none_or(|at| at < posted.changed_at) => return Ok(false),
         Some(posted) => deliver::replace(core, &mut tx, &posted, &card).await?,

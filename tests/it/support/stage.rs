@@ -16,6 +16,7 @@ use stationmaster::{
     chat::{Author, Press},
     console,
     domain::ids::ActionId,
+    llm::Model,
     ops::act::{self, Response},
     store::{
         self, Sql,
@@ -151,7 +152,16 @@ impl Stage {
     }
 
     /// As [`Self::open`], with sections of the server's configuration besides the chat system's.
-    pub async fn open_with(kind: ChatKind, mut files: Files, store_url: &str, more: &str) -> Self {
+    pub async fn open_with(kind: ChatKind, files: Files, store_url: &str, more: &str) -> Self {
+        Self::set(kind, files, store_url, more, None).await
+    }
+
+    /// As [`Self::open`], with a language model.
+    pub async fn open_with_words(kind: ChatKind, files: Files, store_url: &str, words: Arc<dyn Model>) -> Self {
+        Self::set(kind, files, store_url, "", Some(words)).await
+    }
+
+    async fn set(kind: ChatKind, mut files: Files, store_url: &str, more: &str, words: Option<Arc<dyn Model>>) -> Self {
         let system = match kind {
             ChatKind::Console => System::Console,
             ChatKind::Slack => {
@@ -166,7 +176,10 @@ impl Stage {
             }
         };
         files.more.push_str(more);
-        let world = World::open(files, store_url).await;
+        let world = match words {
+            Some(words) => World::with_words(files, store_url, words).await,
+            None => World::open(files, store_url).await,
+        };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         world.adapters.listen(&world.core, &tasks, &stop);
         let stage = Self { world, kind, system, stop, tasks, disguises: Mutex::default() };

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 pub enum Line {
     Says(String),
     Fails(ModelError),
-    /// Says the first part, waits to be released, and says the rest.
-    Pauses(String, String),
+    /// Says these parts, and waits to be released between them.
+    Pauses(Vec<String>),
     /// Is cut at the most tokens.
     Cut(String),
     /// Says something, and then fails.
@@ -125,11 +125,14 @@ impl Model for Scripted {
                     }
                     text
                 }
-                Line::Pauses(first, rest) => {
-                    send(&first);
-                    self.released.acquire().await.expect("the test is not over").forget();
-                    send(&rest);
-                    first + &rest
+                Line::Pauses(parts) => {
+                    for (n, part) in parts.iter().enumerate() {
+                        if n > 0 {
+                            self.released.acquire().await.expect("the test is not over").forget();
+                        }
+                        send(part);
+                    }
+                    parts.concat()
                 }
             };
             Ok(Said { text, usage: Usage { input: 1000, output: 100 }, whole })
