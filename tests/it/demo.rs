@@ -6,7 +6,10 @@ use stationmaster::{
         demo::{self, Filled, Plan},
         insight::{Window, numbers},
     },
-    store::{self, gaps},
+    store::{
+        self, gaps,
+        lists::{self, Cursor, Page, QuestionFilter, Span},
+    },
 };
 
 use crate::support::{Files, START, World, on_both};
@@ -105,6 +108,63 @@ async fn a_year_is_written_once_and_never_beside_what_somebody_really_asked() {
             let refused = demo::may_fill(&world.core, platform).await.unwrap_err();
             assert!(refused.to_string().contains("real conversations"), "{refused}");
         }
+        world
+    })
+    .await;
+}
+
+/// Whether a text holds words that begin like each of these, as stemming sees them.
+fn holds(text: &str, stems: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+    stems.iter().all(|stem| words.iter().any(|word| word.starts_with(stem)))
+}
+
+#[tokio::test]
+async fn words_are_found_however_far_back_they_were_said() {
+    on_both(Files::harbor_with_routes, |world| async move {
+        fill(&world, Plan { questions: 2800, seed: 7 }).await.unwrap();
+        let mut tx = world.core.db.read().await.unwrap();
+        let first = |limit| Page { after: Cursor::FIRST, limit };
+        let none = QuestionFilter::default();
+        let all = lists::questions(&mut tx, "harbor", &none, Span::ALL, first(10_000)).await.unwrap();
+        assert!(all.len() > 2400, "{}", all.len());
+        let middle = all[all.len() / 2].asked_at;
+        let late = Span { from: middle, until: Span::ALL.until };
+        let early = Span { from: Span::ALL.from, until: middle };
+        // Words of many questions, of few, of none; narrowed further, and in parts of the year.
+        for (words, stems, verdict, span, some) in [
+            ("access", &["access"][..], None, Span::ALL, true),
+            ("Access", &["access"], Some("abstained"), Span::ALL, true),
+            ("trouble metric", &["metric", "troubl"], None, Span::ALL, true),
+            ("metrics troubles", &["metric", "troubl"], Some("answered"), early, true),
+            ("permissions", &["permission"], None, late, true),
+            ("sourdough", &["sourdough"], None, Span::ALL, false),
+        ] {
+            let expected: Vec<_> = all
+                .iter()
+                .filter(|it| {
+                    holds(&it.text, stems) && verdict.is_none_or(|verdict| it.verdict.as_deref() == Some(verdict))
+                })
+                .filter(|it| span.from <= it.asked_at && it.asked_at < span.until)
+                .map(|it| it.id)
+                .collect();
+            assert_eq!(!expected.is_empty(), some, "{words}: {}", expected.len());
+            let filter = QuestionFilter {
+                words: Some(words.to_owned()),
+                verdict: verdict.map(str::to_owned),
+                ..QuestionFilter::default()
+            };
+            let (mut found, mut page) = (Vec::new(), first(40));
+            loop {
+                let next = lists::questions(&mut tx, "harbor", &filter, span, page).await.unwrap();
+                found.extend(next.iter().map(|it| it.id));
+                let Some(last) = next.last().filter(|_| next.len() == 40) else { break };
+                page.after = last.cursor();
+            }
+            assert_eq!(found, expected, "{words} {verdict:?}");
+        }
+        drop(tx);
         world
     })
     .await;
