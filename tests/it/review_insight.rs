@@ -4,7 +4,7 @@
 use regex::Regex;
 use reqwest::{StatusCode, header};
 use stationmaster::{
-    domain::{feedback::Status, gap::GapState, statistics::Rate},
+    domain::{feedback::Status, gap::GapState, ids::ThemeId, statistics::Rate},
     ops::insight::{
         Window,
         adoption::{self, Adoption},
@@ -327,6 +327,45 @@ async fn numbers_of_the_pages_are_those_of_the_operations() {
             check_teams(&olga.page(&format!("/review/p/harbor/teams?weeks={weeks}")).await, &adoption);
         }
         assert_eq!(olga.status("/review/p/harbor?weeks=100").await, 200);
+        served.close().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_backlog_is_read_in_pages() {
+    on_both(harbor, |world| async move {
+        let (_, _, theme) = three_and_one(&world).await;
+        let mut tx = world.core.db.write().await.unwrap();
+        for (n, status) in (0..120).zip([Status::New, Status::Declined].into_iter().cycle()) {
+            let number = store::themes::next_number(&mut tx).await.unwrap();
+            let title = format!("Wish {n}");
+            let id = ThemeId::new(&*world.core.clock);
+            let minutes = theme.minutes + i64::from(n);
+            let copy = store::themes::Theme { id, number, title, status, minutes, ..theme.clone() };
+            store::themes::insert(&mut tx, &copy).await.unwrap();
+        }
+        world.core.db.commit(tx).await.unwrap();
+        let served = Served::over(world).await;
+        let olga = log_in(&served, "olga").await;
+        let shown = Regex::new(r#"data-testid="theme">([^<]*)"#).unwrap();
+        let onward = Regex::new(r#"rel="next" href="([^"]*)""#).unwrap();
+        for (filter, all, pages) in [("", 61, 2), ("?minutes=0", 61, 2), ("?status=declined", 60, 2)] {
+            let file = olga.get(&format!("/review/p/harbor/export/themes.json{filter}")).await;
+            let rows: Vec<serde_json::Value> = file.json().await.unwrap();
+            let titles: Vec<&str> = rows.iter().filter_map(|row| row["title"].as_str()).collect();
+            assert_eq!(titles.len(), all, "{filter}");
+            let (mut seen, mut path, mut read) = (Vec::new(), format!("/review/p/harbor/themes{filter}"), 0);
+            loop {
+                let page = olga.page(&path).await;
+                seen.extend(shown.captures_iter(&page).map(|found| found[1].to_owned()));
+                read += 1;
+                let Some(next) = onward.captures(&page) else { break };
+                path = next[1].replace("&#38;", "&").replace("&amp;", "&");
+            }
+            assert_eq!((seen.iter().map(String::as_str).collect::<Vec<_>>(), read), (titles, pages), "{filter}");
+        }
+        assert_eq!(olga.status("/review/p/harbor/themes?after=x").await, 422);
         served.close().await
     })
     .await;

@@ -23,7 +23,7 @@ use crate::{
     store::{
         self, Tx,
         evidence::{self, Spoken},
-        lists::Cursor,
+        lists::{Cursor, Page},
         themes::Theme,
     },
 };
@@ -31,7 +31,7 @@ use crate::{
 /// Items that a theme's page shows.
 const SHOWN: i64 = 200;
 /// Decided themes of a list.
-const DECIDED: i64 = 500;
+const DECIDED: i64 = 10_000;
 /// Decisions of a year.
 const DECISIONS: i64 = 1000;
 /// The ends of the effort question's scale.
@@ -61,6 +61,9 @@ pub struct ThemeItem {
     pub days: Option<f64>,
     #[serde(serialize_with = "rfc3339")]
     pub last_at: Timestamp,
+    /// How many stand in the list before the next: where it goes on.
+    #[serde(skip)]
+    passed: i64,
 }
 
 impl ThemeItem {
@@ -80,6 +83,7 @@ impl ThemeItem {
             minutes: theme.minutes,
             days: theme.effort,
             last_at: theme.last_at,
+            passed: 0,
         }
     }
 }
@@ -102,9 +106,9 @@ impl Listed for ThemeItem {
         "last_at",
     ];
 
-    /// The order is one of the whole: it is read at once, and goes on after nothing.
+    /// The order is one of the whole, so a page begins at a place in it.
     fn cursor(&self) -> Cursor {
-        Cursor { at: self.last_at, id: uuid::Uuid::nil() }
+        Cursor { at: Timestamp::from_micros(self.passed), id: uuid::Uuid::nil() }
     }
 }
 
@@ -173,11 +177,11 @@ pub struct Told {
 }
 
 impl Reader<'_> {
-    /// The backlog: what is undecided in its order, or what has one status.
+    /// A page of the backlog: what is undecided in its order, or what has one status.
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn backlog(&self, filter: &ThemeFilter) -> anyhow::Result<Vec<ThemeItem>> {
+    pub async fn backlog(&self, filter: &ThemeFilter, page: Page) -> anyhow::Result<Vec<ThemeItem>> {
         let mut items = match filter.status.filter(|status| status.is_final()) {
             Some(status) => {
                 let mut tx = self.core.db.read().await.context("open a transaction")?;
@@ -190,7 +194,12 @@ impl Reader<'_> {
             filter.status.is_none_or(|status| item.status == status)
                 && filter.capability.as_ref().is_none_or(|id| item.capability.as_ref() == Some(id))
         });
-        Ok(items)
+        for (passed, item) in (1..).zip(&mut items) {
+            item.passed = passed;
+        }
+        let passed = if page.after == Cursor::FIRST { 0 } else { page.after.at.micros() };
+        let shown = items.into_iter().filter(|item| item.passed > passed);
+        Ok(shown.take(usize::try_from(page.limit).unwrap_or(usize::MAX)).collect())
     }
 
     async fn ranked(&self, [minutes, teams, effort]: [Option<f64>; 3]) -> anyhow::Result<Vec<ThemeItem>> {

@@ -72,9 +72,7 @@ impl List {
                 let filter = GapFilter { state: *state, capability: capability.as_deref() };
                 rows(&reader.gaps(filter, page).await?)
             }
-            // An order is one of the whole backlog, so it comes as one page.
-            Self::Themes(_) if page.after != Cursor::FIRST => Ok(Vec::new()),
-            Self::Themes(filter) => rows(&reader.backlog(filter).await?),
+            Self::Themes(filter) => rows(&reader.backlog(filter, page).await?),
         }
     }
 }

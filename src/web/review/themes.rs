@@ -106,23 +106,15 @@ pub async fn backlog(visit: Visit, Path(platform): Path<String>) -> Result<Respo
     let stay = visit.at(&platform, Needs::Reading)?.with_known_filters("themes");
     let params = &stay.visit.params;
     let filter = lists::themes(params);
-    let items = stay.reader().backlog(&filter).await?;
+    let page = params.page().map_err(|failure| stay.visit.refused(failure))?;
+    let mut items = stay.reader().backlog(&filter, page).await?;
     let statuses = Status::ALL.map(|status| (status.id().to_owned(), status.label().to_owned()));
     let mut fields = vec![
         params.choice("status", "Status", statuses),
         params.choice("capability", "Capability", stay.capabilities()),
     ];
     fields.extend(weights(&stay));
-    let listing = Listing {
-        name: "themes",
-        path: stay.path("/themes"),
-        export: stay.path("/export/themes"),
-        fields,
-        filter: params.filter(),
-        narrowed: params.narrows(),
-        next: None,
-        later: false,
-    };
+    let listing = Listing::of(&stay, "themes", fields, &mut items);
     let rows: Vec<Row> = items.into_iter().map(|item| Row::of(&stay, item)).collect();
     visit::show(&BacklogPage {
         frame: stay.frame("Backlog", "themes"),
