@@ -353,6 +353,18 @@ async fn everybody_who_asked_is_told_once_in_their_own_thread() {
         // The effort question is answered by whoever was asked.
         let question = told(&world, &said[0], sentence).await.remove(0);
         world.press("dev", &question, "6", &[]).await.unwrap();
+        // Whoever was asked just now is told of the next decision, and asked no more for a while.
+        let words = "The portal forgets every hour who I am";
+        let next = feedback(&world, "dev", words, &[("kind", "bug"), ("effort", "7")]).await;
+        gather(&world).await;
+        let theme = themes_of(&world).await.into_iter().find(|theme| theme.title == words).unwrap();
+        let sentence = "It remembers you for a week.";
+        let at = (theme.number, theme.version);
+        decide::decide(&world.core, &olga, at, Status::Shipped, Some(sentence)).await.unwrap();
+        world.drain().await;
+        let replies = told(&world, &next, sentence).await;
+        assert_eq!(replies.len(), 1);
+        assert!(crate::support::button(&replies[0], "7").is_none(), "{}", replies[0].text);
         world
     })
     .await;

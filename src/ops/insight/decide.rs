@@ -129,7 +129,7 @@ async fn tell_directly(core: &Core, theme: ThemeId) -> anyhow::Result<()> {
         }
         let mut card = told(&platform, &theme, &decider(core, &mut tx, &platform, &theme).await?);
         let team = asker.item.team.as_deref();
-        let asks = hurt(&asker);
+        let asks = hurt(&asker) && instruments::may_ask(core, &mut tx, &person).await?;
         let invited = if asks { ask_effort(core, &mut tx, &theme, (&person, team), &mut card).await? } else { None };
         let said = deliver::say_at(core, &mut tx, place, true, None, None, &card).await?;
         if let Some(invitation) = invited {
@@ -179,7 +179,7 @@ async fn tell_one(core: &Core, tx: &mut Tx, platform: &Platform, theme: &Theme, 
     let now = core.clock.now();
     let decision = (theme.id, theme.status);
     let told_here = store::themes::answered_in_thread(tx, decision, &person, &message).await?;
-    let asks = !told_here && !person.is_empty() && hurt(asker);
+    let asks = !told_here && !person.is_empty() && hurt(asker) && instruments::may_ask(core, tx, &person).await?;
     let mut reply = Reply {
         theme: theme.id,
         status: theme.status,
@@ -203,7 +203,7 @@ fn hurt(asker: &Asker) -> bool {
     matches!(kind, Some(Kind::Bug | Kind::Friction)) || asker.item.effort.is_some_and(|effort| effort >= HURT)
 }
 
-/// The bot's words in the asker's conversation, with the effort question for those who said that it hurt.
+/// The bot's words in the asker's conversation, with the effort question where it `asks`.
 async fn say(
     core: &Core,
     tx: &mut Tx,
