@@ -1,5 +1,7 @@
 //! One conversation, every chat system: the same transcripts give the same rows.
 
+use stationmaster::{ops::insight::gather, store};
+
 use crate::support::{
     Files,
     stage::{ChatKind, Said, Stage, everywhere, everywhere_with},
@@ -241,6 +243,40 @@ async fn a_service_is_ordered_agreed_to_and_done() {
         assert!(rows.contains("bot in a direct message: **Dev Eloper** asks for"), "{rows}");
         assert!(rows.contains("400 EUR each month") && rows.contains("Enjoy."), "{rows}");
     })
+    .await;
+}
+
+#[tokio::test]
+async fn feedback_by_every_entrance_and_a_voice_for_the_same() {
+    everywhere(
+        "feedback: by the command, from a message's menu, without a name, a voice for the same",
+        |stage| async move {
+            let line = "feedback Restoring a database backup takes too many steps";
+            let told = stage.command_form("dev", "ask-harbor", line, &[("kind", "friction"), ("effort", "6")]).await;
+            assert!(told.contains("Olga Owner") && told.contains("F1"), "{told}");
+            let values = [("kind", "idea"), ("text", "Please rename the portal, its name is odd"), ("by", "anonymous")];
+            let told = stage.command_form("sam", "ask-harbor", "feedback", &values).await;
+            assert!(told.contains("nobody can tell"), "{told}");
+            let said = stage.say("dot", "storage-help", "The dashboard of the queues is a joy to look at").await;
+            let told = stage.menu_feedback("dev", &said, &[("kind", "praise"), ("by", "quiet")]).await;
+            assert!(told.contains("F3"), "{told}");
+
+            gather::gather(&stage.world.core, "harbor").await.unwrap();
+            stage.settle().await;
+            let theme = {
+                let mut tx = stage.world.core.db.read().await.unwrap();
+                let themes = store::themes::spoken_of(&mut tx, "harbor", 9).await.unwrap();
+                themes.into_iter().find(|theme| theme.title.contains("database backup")).unwrap().id.to_string()
+            };
+            let line = "feedback Too many steps to restore a database backup";
+            let forms = [&[("kind", "friction"), ("effort", "5")][..], &[("join", theme.as_str())]];
+            let told = stage.command_forms("dot", "ask-harbor", line, &forms).await;
+            assert!(told.contains("Counted."), "{told}");
+            let rows = stage.rows().await;
+            assert!(rows.contains("feedback F2 in a theme idea by None of None: Please rename"), "{rows}");
+            assert!(!rows.contains("feedback F4"), "a voice is no feedback of its own: {rows}");
+        },
+    )
     .await;
 }
 

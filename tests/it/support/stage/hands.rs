@@ -85,6 +85,11 @@ impl Stage {
 
     /// Gives a command that opens a form, and fills it in.
     pub async fn command_form(&self, person: &str, channel: &str, line: &str, values: &[(&str, &str)]) -> String {
+        self.command_forms(person, channel, line, &[values]).await
+    }
+
+    /// As [`Self::command_form`], where one form follows another.
+    pub async fn command_forms(&self, person: &str, channel: &str, line: &str, forms: &[&[(&str, &str)]]) -> String {
         self.world.clock.advance(Duration::from_secs(1));
         let (author, channel) = (self.id_of(person), self.channel_id(channel));
         let shown = match &self.system {
@@ -102,13 +107,29 @@ impl Stage {
                 shown_at_discord(discord.command(number(&author), number(&channel), &["platform", verb], options).await)
             }
         };
-        let words = self.answer(person, shown, values).await;
+        let words = self.answer_each(person, shown, forms).await;
         self.settle().await;
         words
     }
 
     /// Chooses "Open a request" in the menu of a message, and fills in the form.
     pub async fn menu(&self, person: &str, said: &Said, values: &[(&str, &str)]) -> String {
+        self.menu_entry(person, said, ("request", "request_about", "Open a request"), values).await
+    }
+
+    /// Chooses "Platform feedback" in the menu of a message, and fills in the form.
+    pub async fn menu_feedback(&self, person: &str, said: &Said, values: &[(&str, &str)]) -> String {
+        self.menu_entry(person, said, ("feedback", "feedback_about", "Platform feedback"), values).await
+    }
+
+    /// Chooses an entry of a message's menu: its verb, and what Slack and Discord call it.
+    async fn menu_entry(
+        &self,
+        person: &str,
+        said: &Said,
+        (verb, at_slack, at_discord): (&str, &str, &str),
+        values: &[(&str, &str)],
+    ) -> String {
         self.world.clock.advance(Duration::from_secs(1));
         let author = self.id_of(person);
         let shown = match &self.system {
@@ -121,17 +142,17 @@ impl Stage {
                     text: message.text,
                     files: Vec::new(),
                 };
-                self.console_command(person, &said.channel, "request", Some(about)).await
+                self.console_command(person, &said.channel, verb, Some(about)).await
             }
             System::Slack(slack) => {
                 let seen = Seen::of(slack, &said.channel, &author);
-                let ack = slack.message_shortcut(&author, &said.channel, &said.external_id, "request_about").await;
+                let ack = slack.message_shortcut(&author, &said.channel, &said.external_id, at_slack).await;
                 assert!(ack.acknowledged, "{ack:?}");
                 seen.next(slack).await
             }
             System::Discord(discord) => {
                 let message = number(&said.external_id);
-                shown_at_discord(discord.message_command(number(&author), message, "Open a request").await)
+                shown_at_discord(discord.message_command(number(&author), message, at_discord).await)
             }
         };
         let words = self.answer(person, shown, values).await;
@@ -217,27 +238,38 @@ impl Stage {
 
     /// Fills in what came up, when there is something to fill in. Returns what the person is told.
     async fn answer(&self, person: &str, shown: Shown, values: &[(&str, &str)]) -> String {
-        match shown {
-            Shown::Words(words) => {
-                assert!(values.is_empty(), "a form was expected: {words}");
-                words
-            }
-            Shown::Form(_) if values.is_empty() => String::new(),
-            Shown::Form(Opened::Console(form)) => {
-                match shown_at_console(self.world.send(person, &form, values).await) {
-                    Shown::Words(words) => words,
-                    Shown::Form(_) => panic!("another form follows"),
+        self.answer_each(person, shown, &[values]).await
+    }
+
+    /// As [`Self::answer`], where one form follows another.
+    async fn answer_each(&self, person: &str, shown: Shown, forms: &[&[(&str, &str)]]) -> String {
+        let mut shown = shown;
+        for (n, values) in forms.iter().enumerate() {
+            shown = match shown {
+                Shown::Words(words) => {
+                    assert!(values.is_empty(), "a form was expected: {words}");
+                    return words;
                 }
-            }
-            Shown::Form(Opened::Slack(view)) => {
-                let values: Vec<(&str, Value)> = values.iter().map(|(name, value)| (*name, json!(value))).collect();
-                let ack = self.slack().submit(&self.id_of(person), &view, &values).await;
-                assert!(ack.acknowledged && ack.problem.is_none(), "{ack:?}");
-                ack.payload.as_ref().map(words_in).unwrap_or_default()
-            }
-            Shown::Form(Opened::Discord(opened)) => {
-                fill_in(self.discord(), number(&self.id_of(person)), *opened, values).await
-            }
+                Shown::Form(_) if values.is_empty() => return String::new(),
+                Shown::Form(Opened::Console(form)) => shown_at_console(self.world.send(person, &form, values).await),
+                Shown::Form(Opened::Slack(view)) => {
+                    let values: Vec<(&str, Value)> = values.iter().map(|(name, value)| (*name, json!(value))).collect();
+                    let ack = self.slack().submit(&self.id_of(person), &view, &values).await;
+                    assert!(ack.acknowledged && ack.problem.is_none(), "{ack:?}");
+                    let answer = ack.payload.unwrap_or_default();
+                    let follows = n + 1 < forms.len() && answer["response_action"] == "update";
+                    if follows { Shown::Form(Opened::Slack(view)) } else { Shown::Words(words_in(&answer)) }
+                }
+                Shown::Form(Opened::Discord(opened)) => {
+                    // What is asked for on a form that follows is behind a button of the message.
+                    let values: Vec<(&str, &str)> = forms.iter().flat_map(|form| form.iter().copied()).collect();
+                    return fill_in(self.discord(), number(&self.id_of(person)), *opened, &values).await;
+                }
+            };
+        }
+        match shown {
+            Shown::Words(words) => words,
+            Shown::Form(_) => panic!("another form follows"),
         }
     }
 }

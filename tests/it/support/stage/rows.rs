@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use stationmaster::{
     chat::{Block, Card},
     domain::ids::MessageId,
-    store::{self, Sql, Tx, messages::Message, requests::Request},
+    store::{self, Sql, Tx, feedback::Feedback, messages::Message, requests::Request},
 };
 
 use super::{ChatKind, DISCORD_PEOPLE, SLACK_PEOPLE, Stage};
@@ -22,6 +22,7 @@ impl Stage {
             }
         }
         self.write_requests(&mut out).await;
+        self.write_feedback(&mut out).await;
         for (name, instead) in &*self.disguises.lock().expect("no test panics while it holds this") {
             let whole = format!(r"\b{}\b", regex::escape(name));
             out = regex::Regex::new(&whole).expect("a pattern").replace_all(&out, instead).into_owned();
@@ -109,6 +110,17 @@ impl Stage {
         for number in 1.. {
             let Some(request) = store::requests::by_number(&mut tx, number).await.expect("rows") else { return };
             write_request(out, &mut tx, &request).await;
+        }
+    }
+
+    /// What was said to the owner, the newest first. What has no name has no day either.
+    async fn write_feedback(&self, out: &mut String) {
+        let mut tx = self.world.core.db.read().await.expect("the store answers");
+        for feedback in store::feedback::newest(&mut tx, "harbor", 50).await.expect("rows") {
+            let Feedback { number, kind, person, team, capability, effort, contact, text, .. } = feedback;
+            let theme = if feedback.theme.is_some() { " in a theme" } else { "" };
+            line(out, format_args!("feedback F{number}{theme} {} by {person:?} of {team:?}: {text}", kind.id()));
+            line(out, format_args!("    about {capability:?}, effort {effort:?}, contact {contact}"));
         }
     }
 
