@@ -17,6 +17,10 @@ use crate::{
 /// Messages looked at in one conversation, the newest.
 const LIMIT: usize = 200;
 
+/// The look begins so long before the newest message that is stored: of what was said at about the same time, one message
+/// may have come in while another was lost. Slack delivers an event anew for some six minutes.
+const OVERLAP: Duration = Duration::from_mins(10);
+
 /// Threads in which the bot spoke this long ago or later are looked at too.
 const THREADS_SINCE: Duration = Duration::from_hours(24);
 /// How many of them, and of direct messages, the newest.
@@ -32,19 +36,19 @@ pub async fn soon(core: &Core, chat: &str) -> anyhow::Result<()> {
     let mut since = Vec::new();
     for (channel, _) in core.config.channels_of(chat) {
         // Where nothing was ever seen there is no "since", and old talk is nobody's open question.
-        if let Some(newest) = store::messages::newest_in_channel(&mut tx, chat, &channel).await? {
-            since.push(Since { channel, thread: None, after: newest });
+        if let Some(after) = store::messages::known_until(&mut tx, chat, &channel, None, OVERLAP).await? {
+            since.push(Since { channel, thread: None, after });
         }
     }
     let earliest = core.clock.now().minus(THREADS_SINCE);
     for channel in store::messages::direct_channels(&mut tx, chat, earliest, THREADS).await? {
-        if let Some(newest) = store::messages::newest_in_channel(&mut tx, chat, &channel).await? {
-            since.push(Since { channel, thread: None, after: newest });
+        if let Some(after) = store::messages::known_until(&mut tx, chat, &channel, None, OVERLAP).await? {
+            since.push(Since { channel, thread: None, after });
         }
     }
     for (channel, thread) in store::messages::live_threads(&mut tx, chat, earliest, THREADS).await? {
-        let newest = store::messages::newest_in_thread(&mut tx, chat, &channel, &thread).await?;
-        since.push(Since { channel, after: newest.unwrap_or_else(|| thread.clone()), thread: Some(thread) });
+        let after = store::messages::known_until(&mut tx, chat, &channel, Some(&thread), OVERLAP).await?;
+        since.push(Since { channel, after: after.unwrap_or_else(|| thread.clone()), thread: Some(thread) });
     }
     let payload = work::CatchUp { chat: chat.to_owned(), since };
     let lane = Some(format!("catch up {chat}"));

@@ -135,7 +135,7 @@ pub struct CatchUp {
     pub since: Vec<Since>,
 }
 
-/// A conversation and the newest message of it that was known.
+/// A conversation, and the message of it after which something may be missing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Since {
     pub channel: String,

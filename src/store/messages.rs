@@ -1,5 +1,7 @@
 //! Messages seen and sent, and the people who wrote them.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 
 use super::{Result, Row, Tx, Value, types::sql};
@@ -417,38 +419,34 @@ pub async fn newest_from_people(tx: &mut Tx) -> Result<Option<Message>> {
         .transpose()
 }
 
-/// The chat system's id of the newest message of people in a channel that is stored. Ids grow with time.
+/// The chat system's id of a message of people in a channel, or in one of its threads, from which on something may be
+/// missing: the newest that was stored `overlap` before the last one, else the oldest. Ids grow with time.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn newest_in_channel(tx: &mut Tx, chat: &str, channel: &str) -> Result<Option<String>> {
+pub async fn known_until(
+    tx: &mut Tx,
+    chat: &str,
+    channel: &str,
+    thread: Option<&str>,
+    overlap: Duration,
+) -> Result<Option<String>> {
     let row = sql!(
-        "SELECT external_id FROM messages WHERE chat = $1 AND channel = $2 AND NOT from_bot AND NOT command
-         ORDER BY LENGTH(external_id) DESC, external_id DESC LIMIT 1"
+        "WITH known AS (
+             SELECT external_id, created_at FROM messages
+             WHERE chat = $1 AND channel = $2 AND (thread = $3 OR $3 IS NULL) AND NOT from_bot AND NOT command)
+         SELECT COALESCE(
+             (SELECT external_id FROM known WHERE created_at <= (SELECT MAX(created_at) FROM known) - $4
+              ORDER BY LENGTH(external_id) DESC, external_id DESC LIMIT 1),
+             (SELECT external_id FROM known ORDER BY LENGTH(external_id), external_id LIMIT 1)) AS external_id"
     )
     .bind(chat)
     .bind(channel)
-    .optional(tx)
+    .bind(thread.map(str::to_owned))
+    .bind(i64::try_from(overlap.as_micros()).unwrap_or(i64::MAX))
+    .one(tx)
     .await?;
-    row.map(|row| row.get("external_id")).transpose()
-}
-
-/// As [`newest_in_channel`], among the replies of a thread.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn newest_in_thread(tx: &mut Tx, chat: &str, channel: &str, thread: &str) -> Result<Option<String>> {
-    let row = sql!(
-        "SELECT external_id FROM messages
-         WHERE chat = $1 AND channel = $2 AND thread = $3 AND NOT from_bot AND NOT command
-         ORDER BY LENGTH(external_id) DESC, external_id DESC LIMIT 1"
-    )
-    .bind(chat)
-    .bind(channel)
-    .bind(thread)
-    .optional(tx)
-    .await?;
-    row.map(|row| row.get("external_id")).transpose()
+    row.get("external_id")
 }
 
 /// Threads in which the bot spoke lately, newest first, as channel and first message.

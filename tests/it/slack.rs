@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use stationmaster::{store, web};
+use stationmaster::{
+    chat::{Author, Inbound, InboundMessage},
+    ops::intake,
+    store, web,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -160,6 +164,49 @@ async fn what_was_missed_is_found_and_answered_with_an_apology() {
     assert_eq!(late.len(), 1, "{late:?}");
     assert!(late[0]["text"].as_str().unwrap().contains("Sorry, I missed this"), "{late:?}");
     assert!(answers(&slack, "C0ASK", &helped).is_empty(), "people have answered it");
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_lost_before_something_that_came_in_is_found_too() {
+    let files = Files::harbor();
+    let store = TestStore::sqlite(files.folder.path());
+    let stage = Stage::open(ChatKind::Slack, files, &store.url).await;
+    let slack = stage.slack().clone();
+    stage.say("dev", "ask-harbor", QUESTION).await;
+    let Stage { world, .. } = stage.leave().await;
+    slack.set_ack_timeout(Duration::from_millis(20));
+    let lost = slack.say("U0DEV", "C0ASK", "what is the cpu quota of a team?").await;
+    let later = slack.say("U0DOT", "C0ASK", "good morning everybody").await;
+    slack.set_ack_timeout(Duration::from_secs(3));
+    // Of the two one was taken in, before the program ended.
+    let came_in = InboundMessage {
+        delivery_key: "event Ev1".to_owned(),
+        chat: "slack".to_owned(),
+        channel: "C0ASK".to_owned(),
+        thread: None,
+        external_id: later,
+        author: Author::known("U0DOT", "Dot Matrix"),
+        text: "good morning everybody".to_owned(),
+        addressed: false,
+        direct: false,
+        way_back: None,
+        missed: None,
+        written_at: None,
+        version: None,
+        files: Vec::new(),
+    };
+    intake::receive(&world.core, Inbound::Message(came_in)).await.unwrap();
+    world.drain().await;
+    let (stop, tasks) = (CancellationToken::new(), tokio_util::task::TaskTracker::new());
+    world.adapters.listen(&world.core, &tasks, &stop);
+    slack.connected(1).await;
+    until_planned(&world).await;
+    world.drain().await;
+    assert_eq!(answers(&slack, "C0ASK", &lost).len(), 1, "the lost one is answered");
     stop.cancel();
     tasks.close();
     tasks.wait().await;
