@@ -206,7 +206,7 @@ pub(super) fn denied(text: &str) -> BTreeSet<String> {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '\'');
         if is_negation(bare) {
             left = SCOPE;
-        } else if left > 0 {
+        } else if left > 0 && !AUXILIARY.contains(&bare) {
             left -= 1;
             found.extend(terms::content_terms(bare));
         }
@@ -216,6 +216,9 @@ pub(super) fn denied(text: &str) -> BTreeSet<String> {
     }
     found
 }
+
+/// "Haven't been used" denies as far as "not used".
+const AUXILIARY: [&str; 9] = ["be", "been", "being", "have", "has", "had", "the", "a", "an"];
 
 fn is_negation(word: &str) -> bool {
     word.ends_with("n't")

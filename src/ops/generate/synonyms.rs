@@ -42,6 +42,11 @@ const FAMILIES: &[&[&str]] = &[
         "terminates",
         "killed",
         "kill",
+        "cancel",
+        "cancelled",
+        "cancels",
+        "abort",
+        "aborted",
     ],
     &[
         "show",
@@ -136,7 +141,6 @@ const FAMILIES: &[&[&str]] = &[
     &["size", "sizes", "large", "larger", "bigger", "big"],
     &["command", "commands"],
     &["test", "tests", "tested", "testing"],
-    &["once", "after", "afterwards", "when", "then", "later", "following"],
     &["previous", "earlier", "prior", "former", "preceding", "ahead", "advance"],
     &["replace", "replaced", "replaces", "swap", "swapped", "trade", "exchange"],
     &["visible", "readable", "read", "access", "accessible"],
@@ -158,7 +162,7 @@ const FAMILIES: &[&[&str]] = &[
         "prohibited",
     ],
     &["default", "defaults", "standard"],
-    &["immediately", "instantly", "once", "directly"],
+    &["immediately", "instantly", "directly"],
     &["host", "hosts", "server", "servers", "machine", "machines"],
     &["owner", "owners", "owning", "owned", "belongs"],
     &["responsible", "maintains", "maintained", "looked", "looks"],
@@ -179,7 +183,7 @@ const FRAME: &str = "yes no in order simply first second third next finally also
     want wish would like can could you your yourself user users able possible possibly please make sure ensure instead well \
     during mind forget remember expect unfortunately whenever still already soon bring effect place time keep note separate own \
     part certain given specified respective corresponding including currently now until up down out away more than \
-    although though since because whereas while unless whether once every each either both same such get gets got let lets able \
+    although though since because whereas while unless whether once after afterwards when then later following every each either both same such get gets got let lets able \
     right just don doesn didn isn aren wasn weren won shouldn couldn wouldn hasn haven choice circumstance circumstances reason \
     concern concerns regard regarding apply applies allow allows available possible go goes become becomes come comes \
     bitte sie sich dabei dazu auch nur noch";
